@@ -1,0 +1,1 @@
+# what is installed below $(sysconfdir), and examples

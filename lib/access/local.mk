@@ -1,0 +1,3 @@
+EXTRA_DIST += lib/access/.may_include
+lib_libhourfold_a_SOURCES += \
+	lib/access/access.h

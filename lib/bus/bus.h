@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JetStream, as hourfold uses it: one stream, batches published pipelined and
+ * acknowledged one by one, delivery in order from a given sequence.
+ *
+ * A bus connects in the background and again after every loss, for ever, backed
+ * off from 50 ms to 2 s. Make it after any fork(). It starts threads of the
+ * NATS library; callbacks come on those and must be short.
+ */
+#ifndef HF_BUS_H
+#define HF_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bus;
+
+struct bus_options {
+    const char *name;        /* of the client, as the server shows it */
+    const char *url;         /* one or more, comma separated */
+    const char *stream;
+    const char *subject;
+    const char *credentials; /* file, or "" */
+    const char *tls_ca;      /* PEM file, or "" */
+    unsigned replicas;
+    int64_t max_messages;
+    int64_t max_age_ms;
+    int64_t ack_wait_ms;     /* how long one publish waits for its acknowledgement */
+    /* What became of one publish: HF_OK is stored by JetStream; HF_FULL the stream is full; HF_TIMEOUT or
+     * HF_AWAY no answer (it may yet be stored: send it again under the same number); HF_IO refused, see
+     * `text`. Called exactly once for each bus_publish() that returned HF_OK, on a NATS thread, at the latest
+     * shortly after ack_wait_ms or during bus_close(). NULL for a bus that only reads. */
+    void (*on_result)(void *context, void *ticket, enum hf_err result, const char *text);
+    /* Connected (true) or lost (false); may be NULL. */
+    void (*on_state)(void *context, bool connected);
+    void *context;
+};
+
+/* Start connecting; HF_OK does not mean connected. HF_INVALID for a malformed url or unreadable file; HF_NOMEM;
+ * HF_IO. Strings of `options` are copied. */
+HF_MUST_CHECK enum hf_err bus_open(const struct bus_options *options, struct bus **out, struct hf_why *why);
+
+/* Wait up to `wait_ms` for acknowledgements still out, then disconnect and free. */
+void bus_close(struct bus **bus, int64_t wait_ms);
+
+bool bus_connected(const struct bus *bus);
+
+/* ---- the stream ---- */
+
+struct bus_stream {
+    int64_t created_ns;  /* a stream made anew differs in it */
+    uint64_t first_seq;  /* of the oldest message, or last_seq + 1 when empty */
+    uint64_t last_seq;   /* 0 in a new stream */
+    uint64_t messages;
+    uint64_t bytes;
+};
+
+/* Make the stream (file storage, limits, discard new, max_msgs, no max_bytes) or check the one that is there and
+ * bring its limits in line. HF_AWAY, HF_TIMEOUT; HF_INVALID when a stream of that name exists whose subject, storage or
+ * discard policy cannot serve. */
+HF_MUST_CHECK enum hf_err bus_stream_ensure(struct bus *bus, struct bus_stream *out, struct hf_why *why);
+HF_MUST_CHECK enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_why *why);
+
+/* Delete every message before `seq`. Only ever up to a position that is on disk. */
+HF_MUST_CHECK enum hf_err bus_stream_trim(struct bus *bus, uint64_t seq, struct hf_why *why);
+
+/* ---- publish ---- */
+
+/* Send one batch; its bytes are copied before the call returns. HF_AWAY while not connected, HF_FULL when too many
+ * are out, HF_IO: then no result is called. `producer` and `number` make the message id. Thread safe. */
+HF_MUST_CHECK enum hf_err bus_publish(struct bus *bus, const void *bytes, size_t len, uint64_t producer,
+                                      uint64_t number, void *ticket);
+
+/* ---- deliver ---- */
+
+struct bus_message {
+    uint64_t seq;
+    int64_t time_ms; /* when JetStream stored it */
+    const void *bytes;
+    size_t len;
+    void *handle;
+};
+
+/* Begin delivery of all messages from `seq` on, in order. A second call moves it there. HF_AWAY, HF_TIMEOUT, HF_IO. */
+HF_MUST_CHECK enum hf_err bus_deliver_from(struct bus *bus, uint64_t seq, struct hf_why *why);
+
+/* The next message, waited for up to `wait_ms`. HF_TIMEOUT when there is none; HF_AWAY or HF_STALE when delivery broke
+ * off and must be started again with bus_deliver_from(). One thread at a time. */
+HF_MUST_CHECK enum hf_err bus_next(struct bus *bus, int64_t wait_ms, struct bus_message *out);
+void bus_message_free(struct bus_message *message);
+
+#endif

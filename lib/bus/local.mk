@@ -1,0 +1,3 @@
+EXTRA_DIST += lib/bus/.may_include
+lib_libhourfold_a_SOURCES += \
+	lib/bus/bus.h

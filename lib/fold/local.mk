@@ -1,0 +1,3 @@
+EXTRA_DIST += lib/fold/.may_include
+lib_libhourfold_a_SOURCES += \
+	lib/fold/fold.h

@@ -1,0 +1,9 @@
+include lib/base/local.mk
+include lib/cell/local.mk
+include lib/sample/local.mk
+include lib/batch/local.mk
+include lib/bus/local.mk
+include lib/store/local.mk
+include lib/fold/local.mk
+include lib/answer/local.mk
+include lib/access/local.mk

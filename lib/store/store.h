@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: a Berkeley DB environment with one writer (the consumer) and any
+ * number of readers (query processes, the operator's tool), each of which may
+ * be killed at any moment.
+ *
+ * Files below the store's path:
+ *   writer.lock  locked (fcntl) by the one writer for as long as it lives
+ *   access.lock  locked shared by a reader during each read, exclusively by
+ *                whoever runs recovery
+ *   state        a mapped page: generation, and running / recovering / closed
+ *   env/ data/ log/   regions, tables and write-ahead log of Berkeley DB
+ *
+ * Only one process at a time recovers, under both locks, while nobody reads: the
+ * writer whenever it opens; a reader when it finds that the writer died and
+ * none has come back, since queries have to work while the consumer is down.
+ * Readers compare the generation at the start of every read; when it has
+ * changed, they leave the old environment and join the new one.
+ *
+ * Tables: hours and minutes (key, NUL, big-endian slot -> encoded cell), keys
+ * (key -> first hour), ids, producers, meta. Cell bytes are opaque here.
+ *
+ * Slots are hours or minutes since the Unix epoch (base/utc.h).
+ */
+#ifndef HF_STORE_H
+#define HF_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct store;
+
+enum store_role { STORE_READER, STORE_WRITER };
+enum store_table { STORE_HOURS, STORE_MINUTES };
+
+#define STORE_ID_BYTES 16 /* a hash of key and sample id */
+
+struct store_options {
+    const char *path;
+    enum store_role role;
+    uint32_t cache_mb;
+    unsigned threads; /* of this process that use the store at once */
+};
+
+/* What one transaction says of the whole: kept in `meta`, written with every commit. */
+struct store_status {
+    uint64_t position;          /* sequence of the last message folded; 0 before the first */
+    int64_t stream_created_ns;  /* of the stream it belongs to; 0 before the first */
+    int64_t as_of_ms;           /* every sample acknowledged before this moment is in; 0 before the first */
+    uint64_t accepted;          /* samples in all valid batches read; = folded + duplicate */
+    uint64_t folded;            /* samples counted into cells */
+    uint64_t duplicate;         /* samples of batches, or with ids, seen before */
+    uint64_t late;              /* of the folded: arrived after their hour had ended */
+    uint64_t refused;           /* messages that were not a valid batch */
+    uint64_t expired;           /* samples of hour cells deleted for age */
+    uint64_t keys;              /* distinct keys */
+    uint64_t rewinds;           /* times the stream was found lost, rewound or made anew */
+};
+
+/* Open. The writer recovers first and makes what is missing. HF_BUSY: another writer has it (its pid is in `why`);
+ * HF_NOTFOUND: a reader found no store there yet; HF_INVALID: a format this version does not know; HF_CORRUPT, with the
+ * command to run; HF_IO, HF_FULL, HF_NOMEM. */
+HF_MUST_CHECK enum hf_err store_open(const struct store_options *options, struct store **out, struct hf_why *why);
+/* Close cleanly; the writer makes a checkpoint. NULL inside is allowed. */
+void store_close(struct store **store);
+
+/* ---- read (both roles, thread safe over different reads) ---- */
+
+struct store_read; /* one consistent state of all tables; keep it for milliseconds */
+
+/* HF_STALE: this store can no longer be used, end the process; HF_TIMEOUT: recovery is under way, try later. */
+HF_MUST_CHECK enum hf_err store_read_begin(struct store *store, struct store_read **out, struct hf_why *why);
+void store_read_end(struct store_read **read);
+
+/* All below: HF_AGAIN when the read must be ended and begun anew, HF_STALE, HF_CORRUPT, HF_IO, HF_NOMEM. */
+
+/* The cell's bytes, into `out` (cleared first). HF_NOTFOUND. */
+HF_MUST_CHECK enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key,
+                                          size_t key_bytes, uint32_t slot, struct hf_buf *out);
+
+/* Whether the key was ever seen: HF_OK or HF_NOTFOUND. `first_hour` may be NULL. */
+HF_MUST_CHECK enum hf_err store_read_key(struct store_read *read, const char *key, size_t key_bytes,
+                                         uint32_t *first_hour);
+
+/* Known keys in byte order that begin with `prefix` and come after `after` (either may be ""), until `each`
+ * returns false. */
+typedef bool (*store_key_fn)(void *context, const char *key, size_t key_bytes);
+HF_MUST_CHECK enum hf_err store_read_keys(struct store_read *read, const char *prefix, const char *after,
+                                          store_key_fn each, void *context);
+
+/* The cells of one key in a range of slots, both ends included, in order, until `each` returns false. */
+typedef bool (*store_cell_fn)(void *context, uint32_t slot, const void *bytes, size_t len);
+HF_MUST_CHECK enum hf_err store_read_range(struct store_read *read, enum store_table table, const char *key,
+                                           size_t key_bytes, uint32_t first, uint32_t last, store_cell_fn each,
+                                           void *context);
+
+/* HF_NOTFOUND when that producer never wrote; `out` gets the bytes that store_write_producer() was given. */
+HF_MUST_CHECK enum hf_err store_read_producer(struct store_read *read, uint64_t producer, struct hf_buf *out);
+
+/* When this id was seen first. HF_NOTFOUND. */
+HF_MUST_CHECK enum hf_err store_read_id(struct store_read *read, const unsigned char id[STORE_ID_BYTES],
+                                        int64_t *seen_ms);
+
+HF_MUST_CHECK enum hf_err store_read_status(struct store_read *read, struct store_status *out);
+
+/* ---- write (the writer, one thread) ---- */
+
+struct store_write; /* one transaction */
+
+HF_MUST_CHECK enum hf_err store_write_begin(struct store *store, struct store_write **out, struct hf_why *why);
+
+/* HF_AGAIN: abort, then do the whole transaction again. HF_FULL: no room on the disk; abort, try later. Other than
+ * HF_OK and these: HF_STALE and HF_IO, end the process. */
+HF_MUST_CHECK enum hf_err store_write_cell(struct store_write *write, enum store_table table, const char *key,
+                                           size_t key_bytes, uint32_t slot, const void *bytes, size_t len);
+HF_MUST_CHECK enum hf_err store_write_key(struct store_write *write, const char *key, size_t key_bytes,
+                                          uint32_t first_hour);
+HF_MUST_CHECK enum hf_err store_write_id(struct store_write *write, const unsigned char id[STORE_ID_BYTES],
+                                         int64_t seen_ms);
+HF_MUST_CHECK enum hf_err store_write_producer(struct store_write *write, uint64_t producer, const void *bytes,
+                                               size_t len);
+HF_MUST_CHECK enum hf_err store_write_status(struct store_write *write, const struct store_status *status);
+
+/* Commit (written to the log, not synced) or undo. Both free the transaction and set it to NULL. */
+HF_MUST_CHECK enum hf_err store_write_commit(struct store_write **write, struct hf_why *why);
+void store_write_abort(struct store_write **write);
+
+/* Force what was committed to the disk. What was committed before this call is safe after it. */
+HF_MUST_CHECK enum hf_err store_sync(struct store *store, struct hf_why *why);
+
+/* Write dirty pages back and drop log files that are no longer needed. Every few seconds. */
+HF_MUST_CHECK enum hf_err store_checkpoint(struct store *store, struct hf_why *why);
+
+/* Look for processes that died inside the environment. Every 200 ms to 1 s. HF_STALE: end the process at once (_exit)
+ * and start again. May be called from a thread of its own. */
+HF_MUST_CHECK enum hf_err store_failcheck(struct store *store);
+
+/* ---- maintain (the writer, inside a transaction) ---- */
+
+/* Delete up to `most` entries whose slot (or time) lies before the bound; `*deleted` counts them. For hours, `each` (may be
+ * NULL) sees every cell before it goes. Resumes where the last call stopped and wraps round, so that each call is
+ * short. */
+HF_MUST_CHECK enum hf_err store_expire_cells(struct store_write *write, enum store_table table, uint32_t before,
+                                             unsigned most, store_cell_fn each, void *context, unsigned *deleted);
+HF_MUST_CHECK enum hf_err store_expire_ids(struct store_write *write, int64_t before_ms, unsigned most,
+                                           unsigned *deleted);
+
+#endif

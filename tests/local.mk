@@ -1,0 +1,53 @@
+# make check runs TESTS; every test speaks TAP. A module's tests are in the folder of its name.
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+EXTRA_DIST += tests/check-includes tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus
+AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)'; PYTHON3='$(PYTHON3)'; \
+	PYTHONDONTWRITEBYTECODE=1; export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE;
+TESTS += tests/check-includes
+
+# What a unit test links with, and what a fuzz target does: libFuzzer, or an ordinary main that replays the corpus.
+UNIT_LIBS = $(HOURFOLD_LIBS) $(CMOCKA_LIBS)
+check_LIBRARIES += tests/fuzz/libreplay.a
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
+if FUZZERS
+FUZZ_LIBS = $(HOURFOLD_LIBS) -fsanitize=fuzzer
+else
+FUZZ_LIBS = tests/fuzz/libreplay.a $(HOURFOLD_LIBS)
+endif
+
+include tests/base/local.mk
+include tests/cell/local.mk
+include tests/sample/local.mk
+include tests/batch/local.mk
+include tests/bus/local.mk
+include tests/store/local.mk
+include tests/fold/local.mk
+include tests/answer/local.mk
+include tests/access/local.mk
+include tests/fcgi/local.mk
+include tests/consumer/local.mk
+include tests/integration/local.mk
+include tests/bench/local.mk
+
+check_PROGRAMS += $(UNIT_TESTS) $(FUZZ_TARGETS)
+TESTS += $(UNIT_TESTS) $(INTEGRATION_TESTS)
+if !FUZZERS
+TESTS += $(FUZZ_TARGETS:=.corpus)
+endif
+TEST_EXTENSIONS = .corpus .py
+CORPUS_LOG_DRIVER = $(LOG_DRIVER)
+CORPUS_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-fuzz-corpus
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = $(PYTHON3)
+%.corpus:
+	@:
+
+# The unit tests again, under valgrind.
+check-valgrind: $(UNIT_TESTS)
+	@for test in $(UNIT_TESTS); do \
+	  echo "valgrind $$test"; \
+	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 $(VALGRIND) -q --error-exitcode=9 \
+	    --leak-check=full --errors-for-leak-kinds=definite ./$$test >$$test.valgrind.log 2>&1 || \
+	    { cat $$test.valgrind.log; exit 1; }; \
+	done
+.PHONY: check-valgrind
