@@ -23,8 +23,6 @@
 #include "base/err.h"
 #include "store/store.h"
 
-#define FOLD_WINDOW 4096u
-
 struct fold;
 
 struct fold_options {
