@@ -49,6 +49,7 @@ struct store_options {
 /* What one transaction says of the whole: kept in `meta`, written with every commit. */
 struct store_status {
     uint64_t position;          /* sequence of the last message folded; 0 before the first */
+    int64_t position_ms;        /* when JetStream stored that message; another time at its sequence tells of another stream */
     int64_t stream_created_ns;  /* of the stream it belongs to; 0 before the first */
     int64_t as_of_ms;           /* every sample acknowledged before this moment is in; 0 before the first */
     uint64_t accepted;          /* samples in all valid batches read; = folded + duplicate */
@@ -59,6 +60,7 @@ struct store_status {
     uint64_t expired;           /* samples of hour cells deleted for age */
     uint64_t keys;              /* distinct keys */
     uint64_t rewinds;           /* times the stream was found lost, rewound or made anew */
+    uint32_t minutes_from;      /* every hour from this one on has all its minute cells; those before are expiring */
 };
 
 /* Open. The writer recovers first and makes what is missing. HF_BUSY: another writer has it (its pid is in `why`);
@@ -148,5 +150,10 @@ HF_MUST_CHECK enum hf_err store_expire_cells(struct store_write *write, enum sto
                                              unsigned most, store_cell_fn each, void *context, unsigned *deleted);
 HF_MUST_CHECK enum hf_err store_expire_ids(struct store_write *write, int64_t before_ms, unsigned most,
                                            unsigned *deleted);
+
+/* Look at up to `most` producers and delete those that `old` returns true for. Resumes and wraps round likewise. */
+typedef bool (*store_producer_fn)(void *context, uint64_t producer, const void *bytes, size_t len);
+HF_MUST_CHECK enum hf_err store_expire_producers(struct store_write *write, store_producer_fn old, void *context,
+                                                 unsigned most, unsigned *deleted);
 
 #endif
