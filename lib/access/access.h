@@ -18,7 +18,8 @@
 
 struct access;
 
-/* HF_INVALID with `why`: a pattern, statistic or hash that cannot be; HF_NOMEM. Copies what it keeps. */
+/* HF_INVALID with `why`: a pattern, statistic or hash that cannot be, or a view without keys; HF_IO: no libsodium; HF_NOMEM.
+ * Copies what it keeps. */
 HF_MUST_CHECK enum hf_err access_new(const struct hf_conf *conf, struct access **out, struct hf_why *why);
 void access_free(struct access **access);
 
@@ -34,9 +35,12 @@ struct access_grant {
 struct access_grant access_check(const struct access *access, const char *authorization);
 
 bool access_open(const struct access *access); /* no views: all is open to all */
+/* May anything be seen? False when every view needs a token that the request did not bring. */
+bool access_any(const struct access_grant *grant);
 /* May this key be seen at all (for listings)? */
 bool access_key(const struct access_grant *grant, const char *key, size_t key_bytes);
-/* May this statistic of this key be seen? `stat` is its canonical name. */
+/* May this statistic of this key be seen? `stat` is its canonical name. A view whose list has "all" or "*" holds every
+ * statistic; "all" itself needs one of them. */
 bool access_stat(const struct access_grant *grant, const char *key, size_t key_bytes, const char *stat);
 
 /* May the bearer send samples? True for everybody when collect.token_sha256 is not set. */

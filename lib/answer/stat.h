@@ -26,7 +26,7 @@ struct stat_spec {
 };
 
 /* Read a name of the contract: average mean avg min max median count sum stddev throughput all, p0 … p100 with up to
- * 12 decimals. HF_INVALID. */
+ * three digits before the point and 12 decimals after it. HF_INVALID. */
 HF_MUST_CHECK enum hf_err stat_parse(const char *text, size_t len, struct stat_spec *out);
 
 /* The statistic of a cell that covers `seconds`. Not for STAT_ALL (an assertion). HF_NOTFOUND for an empty cell (count and
@@ -34,7 +34,7 @@ HF_MUST_CHECK enum hf_err stat_parse(const char *text, size_t len, struct stat_s
 enum hf_err stat_of_cell(const struct stat_spec *stat, struct cell *cell, unsigned seconds, struct cell_estimate *out);
 
 /* The statistics that "all" stands for, in order. */
-extern const struct stat_spec stat_all[];
-extern const size_t stat_all_count;
+#define STAT_ALL_COUNT 17
+extern const struct stat_spec stat_all[STAT_ALL_COUNT];
 
 #endif
