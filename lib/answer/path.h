@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The path of a query, read from the raw REQUEST_URI so that every web server
- * gives the same: cut at "?", a mount prefix taken off, split at "/", and each
- * part percent-decoded once. Empty parts, decoded "/", NUL, "." and "..", and
- * over-long parts are refused.
+ * gives the same: a mount prefix taken off, cut at "?", split at "/", and each
+ * part percent-decoded once. Every part is checked against its own alphabet,
+ * which leaves no way in for empty parts, a decoded "/", NUL, "." and ".." or
+ * bytes beyond ASCII; over-long parts are refused.
  */
 #ifndef HF_ANSWER_PATH_H
 #define HF_ANSWER_PATH_H
@@ -19,6 +20,9 @@
 enum path_kind { PATH_HOUR, PATH_DAY, PATH_KEYS, PATH_HEALTH, PATH_METRICS };
 enum path_format { PATH_JSON, PATH_CSV };
 
+#define PATH_LIMIT_DEFAULT 1000u /* keys of one page */
+#define PATH_LIMIT_MAX 10000u
+
 struct query_path {
     enum path_kind kind;
     enum path_format format;
@@ -33,10 +37,19 @@ struct query_path {
     unsigned limit;
 };
 
-/* Read `uri` (path and query string). `mount` is the prefix the web server mounted the program at ("" or "/stats"),
- * `accept` the Accept header or NULL. HF_INVALID with a fault whose parameter names the part (key, stat, date, hour, by,
- * format, prefix, after, limit); HF_NOTFOUND with a fault when no resource has that many parts. */
-HF_MUST_CHECK enum hf_err query_path_read(const char *uri, const char *mount, const char *accept,
-                                          struct query_path *out, struct sample_fault *fault);
+/* How many bytes at the start of `uri` are the prefix that the web server mounted the program at, the path of the query
+ * following from there ("/key/…"). `mount` is that prefix where it was configured, or NULL: then it is found from the CGI
+ * variables SCRIPT_NAME and PATH_INFO, either of which may be NULL. 0 where nothing fits. */
+size_t query_path_mount(const char *uri, const char *mount, const char *script_name, const char *path_info);
+
+/* Read `uri` (path and query string, without a mount prefix); `accept` is the Accept header or NULL. HF_INVALID with a
+ * fault whose parameter names the part (key, stat, date, hour, by, format, prefix, after, limit); HF_NOTFOUND with a fault
+ * when no resource has that path. `out` is complete on HF_OK only. */
+HF_MUST_CHECK enum hf_err query_path_read(const char *uri, const char *accept, struct query_path *out,
+                                          struct sample_fault *fault);
+
+/* Does this Accept header (NULL: absent) want CSV rather than JSON? By quality; at equal quality only when CSV was named
+ * and JSON was not. */
+bool query_accepts_csv(const char *accept);
 
 #endif
