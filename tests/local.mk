@@ -10,7 +10,7 @@ UNIT_LIBS = $(HOURFOLD_LIBS) $(CMOCKA_LIBS)
 check_LIBRARIES += tests/fuzz/libreplay.a
 tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
 if FUZZERS
-FUZZ_LIBS = $(HOURFOLD_LIBS) -fsanitize=fuzzer
+FUZZ_LIBS = $(HOURFOLD_LIBS) $(FUZZ_ENGINE)
 else
 FUZZ_LIBS = tests/fuzz/libreplay.a $(HOURFOLD_LIBS)
 endif

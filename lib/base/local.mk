@@ -1,8 +1,9 @@
 EXTRA_DIST += lib/base/.may_include
 lib_libhourfold_a_SOURCES += \
 	lib/base/buf.c lib/base/buf.h \
-	lib/base/conf.h \
+	lib/base/conf.c lib/base/conf.h \
+	lib/base/conf_table.c lib/base/conf_table.h lib/base/options.def \
 	lib/base/err.c lib/base/err.h \
-	lib/base/log.h \
+	lib/base/log.c lib/base/log.h \
 	lib/base/num.c lib/base/num.h \
 	lib/base/utc.c lib/base/utc.h

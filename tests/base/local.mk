@@ -1,4 +1,14 @@
 # tests of base
-UNIT_TESTS += tests/base/base_test
+UNIT_TESTS += tests/base/base_test tests/base/conf_test tests/base/log_test
 tests_base_base_test_SOURCES = tests/base/base_test.c
 tests_base_base_test_LDADD = $(UNIT_LIBS)
+tests_base_conf_test_SOURCES = tests/base/conf_test.c
+tests_base_conf_test_LDADD = $(UNIT_LIBS)
+tests_base_log_test_SOURCES = tests/base/log_test.c
+tests_base_log_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/base/conf_fuzz
+tests_base_conf_fuzz_SOURCES = tests/base/conf_fuzz.c
+tests_base_conf_fuzz_LDADD = $(FUZZ_LIBS)
+
+EXTRA_DIST += tests/base/conf tests/base/corpus
