@@ -201,7 +201,7 @@ static bool is_view_name(const char *name, size_t len)
 static void close_view(struct reading *r)
 {
     if (r->view != NULL && *r->view->keys == '\0')
-        fail_at(r, r->view_line, "view.keys: missing from view %s, permitted: 1 to 4000 bytes", r->view->name);
+        fail_at(r, r->view_line, "view.keys: missing from view %s, permitted: 1 to 4000 bytes of text", r->view->name);
     r->view = NULL;
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -85,5 +86,17 @@ HF_MUST_CHECK enum hf_err conf_parse(const char *text, size_t len, const char *n
                                      struct hf_why *why);
 
 void conf_free(struct hf_conf **conf); /* NULL inside is allowed; sets it to NULL */
+
+/* ---- the table, printed ---- */
+
+/* Each writes the options of base/options.def; the caller checks the stream for errors. `localstatedir` stands in
+ * defaults for ${localstatedir}; NULL is the one of this build. */
+
+/* The commented INI file that is installed as hourfold.conf: all options, each with its default, as comments. */
+void conf_print_ini(FILE *out, const char *localstatedir);
+/* The options as a part of a manual page, in mdoc(7). */
+void conf_print_mdoc(FILE *out, const char *localstatedir);
+/* Options with their defaults for --help, of the sections in `sections`: names with spaces between. */
+void conf_print_help(FILE *out, const char *sections);
 
 #endif

@@ -190,7 +190,7 @@ const char *conf_range(const struct conf_option *option, char out[CONF_RANGE_TEX
     char min[32], max[32];
     switch (option->type) {
     case CONF_STRING:
-        snprintf(out, CONF_RANGE_TEXT, "%" PRId64 " to %" PRId64 " bytes without control characters", option->min, option->max);
+        snprintf(out, CONF_RANGE_TEXT, "%" PRId64 " to %" PRId64 " bytes of text", option->min, option->max);
         break;
     case CONF_NAME:
         snprintf(out, CONF_RANGE_TEXT, "%" PRId64 " to %" PRId64 " letters, digits, _ and -", option->min, option->max);
