@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The web servers hourfold is shipped for, each with its file of etc/ as an administrator would include it."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import time
+
+APACHE_MODULES = pathlib.Path("/usr/lib/apache2/modules")
+
+
+def apache_module(name):
+    return (APACHE_MODULES / f"{name}.so").is_file()
+
+
+class WebServer:
+    """A server on one port. start() tells whether it listens; the caller may try another port where it was taken."""
+
+    needs = ()
+    count = 0
+
+    def __init__(self, rig, port):
+        self.rig = rig
+        self.port = port
+        type(self).count += 1
+        self.name = f"{self.kind}-{self.count}"
+        self.folder = rig.path / "run" / self.name
+        self.folder.mkdir(mode=0o700)
+        rig._give(self.folder)
+        self.helpers = []
+
+    def start(self):
+        self.process = self.rig._add(self.name, self.command())
+        self.process.start()
+        deadline = time.monotonic() + 20
+        while self.process.alive() and time.monotonic() < deadline:
+            if self._listens():
+                return True
+            time.sleep(0.02)
+        self.process.expected_end = True
+        self.stop()
+        return False
+
+    def port_was_taken(self):
+        logs = (self.rig.path / "log").glob(f"{self.name}*.log")
+        return any("Address already in use" in log.read_text("utf-8", "replace") for log in logs)
+
+    def _listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.stop(20, self.stop_signal)
+        for helper in self.helpers:
+            helper.stop()
+
+    stop_signal = signal.SIGTERM
+
+
+class Lighttpd(WebServer):
+    kind = "lighttpd"
+    needs = ("lighttpd",)
+    # Finishes what is being answered, as `systemctl stop` has it too; SIGTERM would cut it off.
+    stop_signal = signal.SIGINT
+
+    def command(self):
+        snippet = self.rig.instantiate("lighttpd.conf", self.rig.path / "etc" / f"{self.name}.snippet", rundir=self.folder)
+        main = self.rig.path / "etc" / f"{self.name}.conf"
+        log = self.rig.path / "log"
+        main.write_text(f"""
+server.bind = "127.0.0.1"
+server.port = {self.port}
+server.document-root = "{self.rig.path}/www"
+server.errorlog = "{log}/{self.name}.error.log"
+server.breakagelog = "{log}/{self.name}.breakage.log"
+include "{snippet}"
+""")
+        return ["lighttpd", "-D", "-f", main]
+
+
+class Apache(WebServer):
+    modules = ()
+    needs = ("apache2",)
+
+    def main(self, body):
+        """A configuration of our own around the snippet: nothing of the machine's Apache is read."""
+        needed = ("mpm_event", "authz_core", "env", "mime", "dir", "reqtimeout", *self.modules)
+        loads = "\n".join(f"LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so" for name in needed)
+        main = self.rig.path / "etc" / f"{self.name}.conf"
+        main.write_text(f"""
+ServerRoot "{self.folder}"
+ServerName 127.0.0.1
+Listen 127.0.0.1:{self.port}
+PidFile "{self.folder}/pid"
+DefaultRuntimeDir "{self.folder}"
+ErrorLog "{self.rig.path}/log/{self.name}.error.log"
+LogLevel notice
+DocumentRoot "{self.rig.path}/www"
+{loads}
+TypesConfig /dev/null
+StartServers 1
+ServerLimit 4
+ThreadsPerChild 25
+MaxRequestWorkers 100
+{body}
+""")
+        return ["apache2", "-DFOREGROUND", "-f", main]
+
+
+class ApacheFcgid(Apache):
+    kind = "mod_fcgid"
+    needs = ("apache2", "mod_fcgid")
+    modules = ("alias", "fcgid")
+
+    def fcgid(self):
+        return f'FcgidIPCDir "{self.folder}"\nFcgidProcessTableFile "{self.folder}/fcgid_shm"\n'
+
+    def command(self):
+        snippet = self.rig.instantiate("apache-mod_fcgid.conf", self.rig.path / "etc" / f"{self.name}.snippet")
+        return self.main(self.fcgid() + f'Include "{snippet}"')
+
+
+class ApacheProxy(Apache):
+    kind = "mod_proxy_fcgi"
+    needs = ("apache2",)
+    modules = ("proxy", "proxy_fcgi")
+
+    def command(self):
+        snippet = self.rig.instantiate("apache-mod_proxy_fcgi.conf", self.rig.path / "etc" / f"{self.name}.snippet",
+                                       rundir=self.folder)
+        return self.main(f'Include "{snippet}"')
+
+    def start(self):
+        for name in ("hourfold-collect", "hourfold-query"):
+            self.helpers.append(self.rig.daemon(f"{self.name}.{name}", [
+                self.rig.program(name), "-s", f"unix:{self.folder}/{name}.sock"]))
+        return super().start()
+
+
+class ApacheHtaccess(ApacheFcgid):
+    kind = "htaccess"
+    modules = ("fcgid", "rewrite")
+
+    def command(self):
+        www = self.rig.path / "www" / self.name
+        www.mkdir()
+        self.rig.instantiate("htaccess", www / ".htaccess")
+        for name in ("hourfold-collect.fcgi", "hourfold-query.fcgi"):
+            os.chmod(self.rig.instantiate("wrapper.fcgi", www / name), 0o755)
+        return self.main(self.fcgid() + f"""
+DocumentRoot "{www}"
+<Directory "{www}">
+    AllowOverride FileInfo Options AuthConfig Indexes
+    Require all granted
+</Directory>
+""")
+
+
+KINDS = {server.kind: server for server in (Lighttpd, ApacheFcgid, ApacheProxy, ApacheHtaccess)}
