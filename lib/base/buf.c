@@ -112,8 +112,7 @@ void hf_buf_svarint(struct hf_buf *buf, int64_t v)
     hf_buf_varint(buf, ((uint64_t)v << 1) ^ sign);
 }
 
-/* The length of the valid UTF-8 sequence at `s` (RFC 3629: no overlong form, no surrogate), or 0. */
-static size_t utf8_sequence(const unsigned char *s, size_t len)
+size_t hf_utf8_sequence(const unsigned char *s, size_t len)
 {
     unsigned char c = s[0];
     if (c < 0x80)
@@ -135,7 +134,7 @@ void hf_buf_json_string(struct hf_buf *buf, const char *text, size_t len)
     const unsigned char *s = (const unsigned char *)text;
     hf_buf_u8(buf, '"');
     while (len > 0) {
-        size_t n = utf8_sequence(s, len);
+        size_t n = hf_utf8_sequence(s, len);
         if (n == 0) {
             hf_buf_puts(buf, "\xEF\xBF\xBD");
             n = 1;

@@ -43,6 +43,10 @@ void hf_buf_u64(struct hf_buf *buf, uint64_t v);
 void hf_buf_varint(struct hf_buf *buf, uint64_t v);
 void hf_buf_svarint(struct hf_buf *buf, int64_t v);
 
+/* The length of the valid UTF-8 sequence that `s` begins with (RFC 3629: no overlong form, no surrogate), or 0. `len`,
+ * at least 1, is what may be read. */
+size_t hf_utf8_sequence(const unsigned char *s, size_t len);
+
 /* Append `text` as a JSON string, quotes included. Bytes that are not valid UTF-8 become U+FFFD. */
 void hf_buf_json_string(struct hf_buf *buf, const char *text, size_t len);
 
