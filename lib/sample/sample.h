@@ -19,6 +19,7 @@
 #include "base/err.h"
 
 #define SAMPLE_KEY_MAX 200 /* bytes */
+#define SAMPLE_KEY_RESERVED "collect"
 #define SAMPLE_ID_MAX 64   /* bytes */
 #define SAMPLE_JSON_DEPTH 8
 
@@ -49,12 +50,12 @@ struct sample_list {
     struct sample *samples;
     size_t count;
     size_t capacity;
-    struct sample_arena *arena; /* the bytes of keys and ids */
+    struct sample_memory *memory; /* the bytes of keys and ids, and what the readers work with */
 };
 
 void sample_list_init(struct sample_list *list); /* all zero is initialised too */
-void sample_list_reset(struct sample_list *list);
-void sample_list_free(struct sample_list *list);
+void sample_list_reset(struct sample_list *list); /* empty again; keeps its memory */
+void sample_list_free(struct sample_list *list);  /* and makes it empty */
 
 /* Whether these bytes are a key: 1 to 200 of A-Z a-z 0-9 . _ : -, the first a letter or digit, and not the
  * reserved word "collect". */
@@ -62,7 +63,9 @@ bool sample_key_valid(const char *key, size_t len);
 /* Whether these bytes are an id: 1 to 64 of printable ASCII, space to tilde. */
 bool sample_id_valid(const char *id, size_t len);
 
-/* Read Unix seconds (a fraction allowed) or RFC 3339 into milliseconds, rounded down. HF_INVALID. */
+/* Read Unix seconds (decimal, a fraction and an exponent allowed, as exactly as they are written) or RFC 3339 into
+ * milliseconds, rounded down. Seconds outside the years 0 to 9999 give HF_UTC_MIN_MS or HF_UTC_MAX_MS, which no range
+ * check lets pass. HF_INVALID for anything else, or more than 1,200 bytes. */
 HF_MUST_CHECK enum hf_err sample_parse_time(const char *text, size_t len, int64_t *time_ms);
 
 /* All readers: HF_OK, HF_INVALID with `*fault`, or HF_NOMEM. Samples are in the order of the request. */

@@ -1,1 +1,4 @@
 # tests of sample
+UNIT_TESTS += tests/sample/sample_test
+tests_sample_sample_test_SOURCES = tests/sample/sample_test.c tests/sample/samples.h
+tests_sample_sample_test_LDADD = $(UNIT_LIBS)
