@@ -4,7 +4,8 @@
  * number; version 1, with a table of keys, so that a key is written once. The
  * byte table is in batch.c.
  *
- * Samples are encoded as they are added; sealing copies nothing but the table.
+ * Samples are encoded as they are added; sealing puts the pieces together. There
+ * is one encoding of any list of samples, and reading refuses every other.
  */
 #ifndef HF_BATCH_H
 #define HF_BATCH_H
@@ -27,7 +28,7 @@ struct batch_writer *batch_writer_new(void); /* NULL: no memory */
 void batch_writer_free(struct batch_writer **writer);
 void batch_writer_reset(struct batch_writer *writer); /* empty again; keeps its memory */
 
-/* Add all of a request's samples or none. HF_FULL when the sealed batch would pass BATCH_BYTES_MAX or
+/* Add all of a request's samples, checked as the readers of sample/sample.h do, or none. HF_FULL when the sealed batch would pass BATCH_BYTES_MAX or
  * BATCH_SAMPLES_MAX: seal it, start another. (Into an empty batch, HF_FULL means that the request is too
  * large for any.) HF_NOMEM. The list may be reset afterwards. */
 HF_MUST_CHECK enum hf_err batch_add(struct batch_writer *writer, const struct sample_list *list);
@@ -35,8 +36,8 @@ HF_MUST_CHECK enum hf_err batch_add(struct batch_writer *writer, const struct sa
 size_t batch_samples(const struct batch_writer *writer);
 
 /* Write the finished message, at most BATCH_BYTES_MAX bytes, into `out` (cleared first). `producer` is the
- * random number of the collect process, `number` counts its batches from 1. HF_INVALID for an empty batch;
- * HF_NOMEM. The writer is unchanged. */
+ * random number of the collect process, `number` counts its batches from 1. HF_INVALID for an empty batch or
+ * number 0; HF_NOMEM. The writer is unchanged. */
 HF_MUST_CHECK enum hf_err batch_seal(const struct batch_writer *writer, uint64_t producer, uint64_t number,
                                      struct hf_buf *out);
 

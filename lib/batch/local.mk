@@ -1,3 +1,3 @@
 EXTRA_DIST += lib/batch/.may_include
 lib_libhourfold_a_SOURCES += \
-	lib/batch/batch.h
+	lib/batch/batch.c lib/batch/batch.h
