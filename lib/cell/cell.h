@@ -2,12 +2,12 @@
 /*
  * A cell: the histogram of one key and one hour or minute. Exact while it can be.
  *
- * A double is mapped to a 64-bit integer of the same order (its IEEE 754 bits,
- * all flipped for negative numbers, the sign bit flipped for the others). A
- * bucket is that integer shifted right by the cell's shift s. At s = 0 a bucket
- * is one value and every order statistic is exact. When more buckets are in use
- * than the cell allows, s grows by one and neighbours merge, until they fit.
- * Buckets of every s nest, so cells of different s merge.
+ * A double is mapped to a 64-bit integer of the same order: 2^63 plus the bits
+ * of its IEEE 754 magnitude, or minus them for a negative number. A bucket is
+ * that integer shifted right by the cell's shift s. At s = 0 a bucket is one
+ * value and every order statistic is exact. When more buckets are in use than
+ * the cell allows, s grows by one and neighbours merge, until they fit. Buckets
+ * of every s nest, so cells of different s merge.
  *
  * Beside the buckets stand count, minimum, maximum, and the exact sums of the
  * samples and of their squares, each kept as one long fixed-point integer over
@@ -34,6 +34,7 @@
 #define CELL_BUCKETS_MIN 16u
 #define CELL_BUCKETS_MAX 65536u
 #define CELL_MINUTE_BUCKETS 256u
+#define CELL_DECIMALS_MAX 17u /* of a percentile: 100 * 10^17 is less than 2^64 */
 
 struct cell;
 
@@ -58,17 +59,21 @@ size_t cell_memory_bytes(const struct cell *cell);
  * pass 2^63 - 1. The cell is unchanged on failure. */
 HF_MUST_CHECK enum hf_err cell_add(struct cell *cell, double value);
 
-/* Add all samples of `from`. `into` keeps its own bucket limit. Same errors as cell_add(). */
+/* Add all samples of `from`, which may be `into` itself. `into` keeps its own bucket limit. Both are unchanged on
+ * failure: HF_NOMEM; HF_FULL as above. */
 HF_MUST_CHECK enum hf_err cell_merge(struct cell *into, struct cell *from);
 
 /* ---- read ---- */
 
 uint64_t cell_count(const struct cell *cell);
-uint32_t cell_buckets(struct cell *cell); /* in use */
-unsigned cell_shift(struct cell *cell);   /* s: 0 … 63; 0 means that all is exact */
+/* Buckets in use, and the shift s: 0 … 60, where 0 means that all is exact. Without memory to settle what is pending,
+ * these tell of the samples settled so far. */
+uint32_t cell_buckets(struct cell *cell);
+unsigned cell_shift(struct cell *cell);
 
-/* Each gives HF_NOTFOUND for an empty cell, HF_NOMEM, or HF_OK with `*out`. Exact ones have low == high. A sum
- * whose magnitude passes DBL_MAX is given as DBL_MAX of its sign, not exact. */
+/* Each gives HF_NOTFOUND for an empty cell, HF_NOMEM, or HF_OK with `*out`. Minimum, maximum, sum, average and standard
+ * deviation are the exact ones rounded to the nearest double; so are the mean of two samples that makes a median and
+ * its bounds. A sum that rounds to more than DBL_MAX is given as DBL_MAX of its sign with `exact` false. */
 enum hf_err cell_min(struct cell *cell, struct cell_estimate *out);
 enum hf_err cell_max(struct cell *cell, struct cell_estimate *out);
 enum hf_err cell_sum(struct cell *cell, struct cell_estimate *out);
@@ -78,16 +83,19 @@ enum hf_err cell_stddev(struct cell *cell, struct cell_estimate *out);
 /* The middle sample, or the mean of the two middle ones of an even count. */
 enum hf_err cell_median(struct cell *cell, struct cell_estimate *out);
 /* Nearest rank: the ceil(percent / 100 * count)-th smallest sample, at least the first. `percent` is
- * numerator / 10^decimals, 0 … 100, so that the rank is exact arithmetic (p99.9 is 999, 1). */
+ * numerator / 10^decimals, so that the rank is exact arithmetic (p99.9 is 999, 1). HF_INVALID for more than 100
+ * percent or more than CELL_DECIMALS_MAX decimals. */
 enum hf_err cell_percentile(struct cell *cell, uint64_t numerator, unsigned decimals, struct cell_estimate *out);
 
 /* ---- encode ---- */
 
-/* Append the encoding, version 1 (byte table in cell.c). HF_NOMEM. */
+/* Append the encoding, version 1 (byte table in encode.c). HF_NOMEM. */
 HF_MUST_CHECK enum hf_err cell_encode(struct cell *cell, struct hf_buf *out);
 
 /* Make a cell of `max_buckets` from exactly `len` bytes. HF_INVALID for anything that cell_encode() would not
- * have written: short, long, unordered, overflowing, inconsistent, unknown version. HF_NOMEM. The caller frees. */
+ * have written: short, long, unordered, overflowing, inconsistent, unknown version (encode.c says what cannot be told
+ * from the bytes). More buckets than `max_buckets` are merged as if that had been the limit from the start. HF_NOMEM.
+ * The caller frees. */
 HF_MUST_CHECK enum hf_err cell_decode(const void *bytes, size_t len, uint32_t max_buckets, struct cell **out);
 
 #endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inner loops are written so that what the data decides at random (which of
+ * two arrays is next) is arithmetic and not a branch; a mispredicted branch costs
+ * more than all the rest of a step.
+ */
+#include "cell/buckets.h"
+
+#include <stdbool.h>
+
+/* ---- keys ---- */
+
+#define INSERTION_SORT_MAX 24u
+#define DIGIT_BITS 8u
+#define DIGITS (1u << DIGIT_BITS)
+
+static void insertion_sort(uint64_t *keys, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        size_t j = i;
+        for (; j > 0 && keys[j - 1] > key; j--)
+            keys[j] = keys[j - 1];
+        keys[j] = key;
+    }
+}
+
+static void sort_by_digit(uint64_t *to, const uint64_t *from, size_t n, unsigned shift)
+{
+    size_t place[DIGITS] = {0}, total = 0;
+    for (size_t i = 0; i < n; i++)
+        place[from[i] >> shift & (DIGITS - 1)]++;
+    for (size_t digit = 0; digit < DIGITS; digit++) {
+        size_t count = place[digit];
+        place[digit] = total;
+        total += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[place[from[i] >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+uint64_t *keys_sort(uint64_t *keys, uint64_t *spare, size_t n, unsigned shift)
+{
+    if (n <= INSERTION_SORT_MAX) {
+        insertion_sort(keys, n);
+        return keys;
+    }
+    /* Bits that are the same in all keys need no pass. */
+    uint64_t differ = 0;
+    for (size_t i = 1; i < n; i++)
+        differ |= keys[i] ^ keys[0];
+    differ = differ >> shift << shift;
+    while (differ != 0) {
+        while ((differ >> shift & 1) == 0)
+            shift++;
+        sort_by_digit(spare, keys, n, shift);
+        uint64_t *sorted = spare;
+        spare = keys;
+        keys = sorted;
+        if (shift + DIGIT_BITS > 63)
+            break;
+        shift += DIGIT_BITS;
+        differ = differ >> shift << shift;
+    }
+    return keys;
+}
+
+/* ---- buckets ---- */
+
+static size_t gather(struct bucket *absent, size_t m, uint64_t key)
+{
+    if (m > 0 && absent[m - 1].key == key) {
+        absent[m - 1].count++;
+        return m;
+    }
+    absent[m] = (struct bucket){key, 1};
+    return m + 1;
+}
+
+/* The number of buckets with keys below `key`. */
+static size_t lower_bound(const struct bucket *buckets, size_t n, uint64_t key)
+{
+    const struct bucket *base = buckets;
+    while (n > 1) {
+        size_t half = n / 2;
+        base = base[half - 1].key < key ? base + half : base;
+        n -= half;
+    }
+    return (size_t)(base - buckets) + (n == 1 && base->key < key);
+}
+
+static size_t count_by_search(struct bucket *buckets, size_t n, const uint64_t *keys, size_t n_keys, unsigned shift,
+                              uint64_t each, struct bucket *absent)
+{
+    size_t m = 0;
+    for (size_t j = 0; j < n_keys; j++) {
+        uint64_t key = keys[j] >> shift;
+        size_t i = lower_bound(buckets, n, key);
+        if (i < n && buckets[i].key == key)
+            buckets[i].count += each;
+        else
+            m = gather(absent, m, key);
+    }
+    return m;
+}
+
+static size_t count_by_merge(struct bucket *buckets, size_t n, const uint64_t *keys, size_t n_keys, unsigned shift,
+                             uint64_t each, struct bucket *absent)
+{
+    size_t i = 0, j = 0, m = 0;
+    while (i < n && j < n_keys) {
+        uint64_t key = keys[j] >> shift;
+        if (buckets[i].key > key) { /* rare once a cell has seen its range */
+            m = gather(absent, m, key);
+            j++;
+            continue;
+        }
+        bool here = buckets[i].key == key;
+        buckets[i].count += here ? each : 0;
+        i += !here;
+        j += here;
+    }
+    for (; j < n_keys; j++)
+        m = gather(absent, m, keys[j] >> shift);
+    return m;
+}
+
+size_t buckets_count(struct bucket *buckets, size_t n, const uint64_t *keys, size_t n_keys, unsigned shift,
+                     uint64_t each, struct bucket *absent)
+{
+    /* A search costs about as much as walking over a dozen buckets. */
+    if (n_keys * 12 < n)
+        return count_by_search(buckets, n, keys, n_keys, shift, each, absent);
+    return count_by_merge(buckets, n, keys, n_keys, shift, each, absent);
+}
+
+/* Append to the n buckets of `out`, or count into the last of them, which is `last`, too. */
+static inline size_t append(struct bucket *out, size_t n, struct bucket *last, uint64_t key, uint64_t count)
+{
+    bool same = key == last->key;
+    n += !same;
+    *last = (struct bucket){key, count + (same ? last->count : 0)};
+    out[n - 1] = *last;
+    return n;
+}
+
+static const struct bucket none = {UINT64_MAX, 0}; /* before the first; no finite double has this key */
+
+size_t buckets_merge(struct bucket *out, const struct bucket *a, size_t na, unsigned a_shift, const struct bucket *b,
+                     size_t nb, unsigned b_shift)
+{
+    struct bucket last = none;
+    size_t n = 0, i = 0, j = 0;
+    while (i < na && j < nb) {
+        uint64_t a_key = a[i].key >> a_shift, b_key = b[j].key >> b_shift;
+        bool take_a = a_key <= b_key, take_b = b_key <= a_key;
+        uint64_t count = (take_a ? a[i].count : 0) + (take_b ? b[j].count : 0);
+        n = append(out, n, &last, take_a ? a_key : b_key, count);
+        i += take_a;
+        j += take_b;
+    }
+    for (; i < na; i++)
+        n = append(out, n, &last, a[i].key >> a_shift, a[i].count);
+    for (; j < nb; j++)
+        n = append(out, n, &last, b[j].key >> b_shift, b[j].count);
+    return n;
+}
+
+static unsigned bit_length(uint64_t v)
+{
+    unsigned bits = 0;
+    for (unsigned step = 32; step > 0; step /= 2)
+        if (v >> step != 0) {
+            v >>= step;
+            bits += step;
+        }
+    return bits + (v != 0);
+}
+
+unsigned buckets_fit(const struct bucket *buckets, size_t n, size_t limit)
+{
+    /* Neighbours become one at the shift that drops the highest bit they differ in. */
+    size_t joins[65] = {0};
+    for (size_t i = 1; i < n; i++)
+        joins[bit_length(buckets[i].key ^ buckets[i - 1].key)]++;
+    unsigned shift = 0;
+    while (n > limit)
+        n -= joins[++shift];
+    return shift;
+}
+
+size_t buckets_coarsen(struct bucket *buckets, size_t n, unsigned shift)
+{
+    struct bucket last = none;
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++)
+        left = append(buckets, left, &last, buckets[i].key >> shift, buckets[i].count);
+    return left;
+}
+
+uint64_t buckets_key_at(const struct bucket *buckets, uint64_t rank)
+{
+    while (buckets->count < rank)
+        rank -= buckets++->count;
+    return buckets->key;
+}
