@@ -17,8 +17,12 @@
  * Readers compare the generation at the start of every read; when it has
  * changed, they leave the old environment and join the new one.
  *
- * Tables: hours and minutes (key, NUL, big-endian slot -> encoded cell), keys
- * (key -> first hour), ids, producers, meta. Cell bytes are opaque here.
+ * An open store has threads of its own: open it after fork(). A thread that
+ * waits for a mutex of a process that was killed cannot be interrupted, so when
+ * the store finds one it ends the process: see store_lost_fn.
+ *
+ * Tables: hours and minutes (big-endian slot, key -> encoded cell), keys (key ->
+ * first hour), ids, producers, meta. Cell bytes are opaque here.
  *
  * Slots are hours or minutes since the Unix epoch (base/utc.h).
  */
@@ -39,11 +43,19 @@ enum store_table { STORE_HOURS, STORE_MINUTES };
 
 #define STORE_ID_BYTES 16 /* a hash of key and sample id */
 
+/* Called on a thread of the store when this process can no longer be saved: a process died inside Berkeley DB (the writer
+ * looks every 200 ms), or a call into it does not return (a reader's for 3 s, the writer's for 30 s). It may write a
+ * last line to the log, and must not take locks that other threads may hold. When it returns, or is NULL, the store
+ * calls _exit(STORE_LOST_EXIT). Started again, the process or another one recovers. */
+typedef void (*store_lost_fn)(void *context, const char *text);
+#define STORE_LOST_EXIT 75 /* EX_TEMPFAIL */
+
 struct store_options {
     const char *path;
     enum store_role role;
-    uint32_t cache_mb;
-    unsigned threads; /* of this process that use the store at once */
+    uint32_t cache_mb; /* the same in all processes: whoever recovers makes the cache */
+    store_lost_fn on_lost;
+    void *context;
 };
 
 /* What one transaction says of the whole: kept in `meta`, written with every commit. */
@@ -100,6 +112,15 @@ HF_MUST_CHECK enum hf_err store_read_range(struct store_read *read, enum store_t
                                            size_t key_bytes, uint32_t first, uint32_t last, store_cell_fn each,
                                            void *context);
 
+/* All cells in order of slot, then key: those after (first, after) and up to the slot `last`, until `each` returns false. With
+ * `after_bytes` 0 it begins with the first cell of the slot `first`. A long walk gives way to a recovery with HF_AGAIN, so
+ * `each` must return within 100 ms; and while it lasts, the writer keeps every page it changes twice. */
+typedef bool (*store_each_fn)(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes,
+                              size_t len);
+HF_MUST_CHECK enum hf_err store_read_cells(struct store_read *read, enum store_table table, uint32_t first,
+                                           const char *after, size_t after_bytes, uint32_t last, store_each_fn each,
+                                           void *context);
+
 /* HF_NOTFOUND when that producer never wrote; `out` gets the bytes that store_write_producer() was given. */
 HF_MUST_CHECK enum hf_err store_read_producer(struct store_read *read, uint64_t producer, struct hf_buf *out);
 
@@ -137,15 +158,11 @@ HF_MUST_CHECK enum hf_err store_sync(struct store *store, struct hf_why *why);
 /* Write dirty pages back and drop log files that are no longer needed. Every few seconds. */
 HF_MUST_CHECK enum hf_err store_checkpoint(struct store *store, struct hf_why *why);
 
-/* Look for processes that died inside the environment. Every 200 ms to 1 s. HF_STALE: end the process at once (_exit)
- * and start again. May be called from a thread of its own. */
-HF_MUST_CHECK enum hf_err store_failcheck(struct store *store);
-
 /* ---- maintain (the writer, inside a transaction) ---- */
 
-/* Delete up to `most` entries whose slot (or time) lies before the bound; `*deleted` counts them. For hours, `each` (may be
- * NULL) sees every cell before it goes. Resumes where the last call stopped and wraps round, so that each call is
- * short. */
+/* Delete up to `most` entries whose slot (or time) lies before the bound; `*deleted` counts them. `each` (may be NULL) sees
+ * every cell before it goes; false ends the call. Ids are looked at in turn, from where the last call stopped, and no
+ * more than 16 times `most` of them, so that each call is short. */
 HF_MUST_CHECK enum hf_err store_expire_cells(struct store_write *write, enum store_table table, uint32_t before,
                                              unsigned most, store_cell_fn each, void *context, unsigned *deleted);
 HF_MUST_CHECK enum hf_err store_expire_ids(struct store_write *write, int64_t before_ms, unsigned most,

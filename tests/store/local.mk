@@ -1,1 +1,4 @@
 # tests of store
+UNIT_TESTS += tests/store/store_test
+tests_store_store_test_SOURCES = tests/store/store_test.c
+tests_store_store_test_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/env.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MEGABYTE (1024u * 1024u)
+/* A page larger than the kernel's own is not written in one piece: a process killed inside pwrite() leaves half of it. */
+#define TABLE_PAGE_BYTES 4096u
+#define LOG_BUFFER_BYTES (4u * MEGABYTE)
+#define LOG_FILE_BYTES (32u * MEGABYTE)
+#define LOCKS 400000u /* pages that one transaction may touch */
+#define THREADS 2048u /* of all processes; more are taken as far as the region has room */
+#define LOCK_TIMEOUT_US 2000000u
+#define FILE_MODE 0660
+#define FOLDER_MODE 0770
+
+static const struct table {
+    const char *name;
+    bool versions; /* read by others while it is written: readers then see the pages of their snapshot, and wait for nothing */
+} tables[ENV_TABLES] = {
+    [ENV_HOURS] = {"hours", true}, [ENV_MINUTES] = {"minutes", true}, [ENV_KEYS] = {"keys", true},
+    [ENV_IDS] = {"ids", false},    [ENV_PRODUCERS] = {"producers", false}, [ENV_META] = {"meta", true}};
+
+/* ---- errors ---- */
+
+/* Berkeley DB says what is wrong in a callback without context of the call, on the calling thread. The first
+ * message is the cause, later ones follow from it. */
+static _Thread_local char said[256];
+
+void env_forget(void) { said[0] = '\0'; }
+
+const char *env_said(void) { return said; }
+
+static void listen(const DB_ENV *handle, const char *prefix, const char *message)
+{
+    (void)handle, (void)prefix;
+    if (said[0] == '\0')
+        snprintf(said, sizeof said, "%s", message);
+}
+
+static bool said_damaged(void)
+{
+    return strstr(said, "checksum") != NULL || strstr(said, "Checksum") != NULL || strstr(said, "catastrophic") != NULL;
+}
+
+enum hf_err env_error(int code)
+{
+    switch (code) {
+    case 0: return HF_OK;
+    case DB_NOTFOUND:
+    case DB_KEYEMPTY:
+    case ENOENT: return HF_NOTFOUND;
+    case DB_LOCK_DEADLOCK:
+    case DB_LOCK_NOTGRANTED: return HF_AGAIN;
+    case DB_RUNRECOVERY:
+    case DB_VERSION_MISMATCH: return said_damaged() ? HF_CORRUPT : HF_STALE;
+    case DB_CHKSUM_FAIL:
+    case DB_PAGE_NOTFOUND:
+    case DB_VERIFY_BAD:
+    case DB_OLD_VERSION: return HF_CORRUPT;
+    case ENOMEM: return HF_NOMEM;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return HF_FULL;
+    default: return said_damaged() ? HF_CORRUPT : HF_IO;
+    }
+}
+
+enum hf_err env_fail(struct hf_why *why, int code, const char *what)
+{
+    enum hf_err err = env_error(code);
+    const char *advice = "";
+    if (err == HF_CORRUPT)
+        advice = "; stored bytes are damaged: see `hourfold verify`, then restore a backup with `hourfold restore`";
+    else if (err == HF_FULL)
+        advice = "; make room on that disk";
+    return hf_fail(why, err, "%s: %s%s%s%s", what, db_strerror(code), said[0] != '\0' ? ": " : "", said, advice);
+}
+
+/* ---- open ---- */
+
+/* Whether a process that used the environment still lives. One that is dead but not yet waited for does not. */
+static int is_alive(DB_ENV *handle, pid_t pid, db_threadid_t thread, u_int32_t flags)
+{
+    (void)handle, (void)thread, (void)flags;
+    if (kill(pid, 0) != 0 && errno != EPERM)
+        return 0;
+    char text[512];
+    snprintf(text, sizeof text, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(text, "re");
+    if (file == NULL)
+        return 1;
+    /* "pid (name) state …"; the name may hold anything. */
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end == NULL || name_end[1] == '\0' || (name_end[2] != 'Z' && name_end[2] != 'X');
+}
+
+static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
+{
+    char folder[4200];
+    uint32_t pages = cache_mb * (MEGABYTE / TABLE_PAGE_BYTES);
+    int code = 0;
+    handle->set_errcall(handle, listen);
+    snprintf(folder, sizeof folder, "%s/data", path);
+    if (code == 0)
+        code = handle->set_data_dir(handle, folder);
+    snprintf(folder, sizeof folder, "%s/log", path);
+    if (code == 0)
+        code = handle->set_lg_dir(handle, folder);
+    snprintf(folder, sizeof folder, "%s/env", path);
+    if (code == 0)
+        code = handle->set_tmp_dir(handle, folder);
+    if (code == 0)
+        code = handle->set_cachesize(handle, cache_mb / 1024, cache_mb % 1024 * MEGABYTE, 1);
+    if (code == 0)
+        code = handle->set_lg_bsize(handle, LOG_BUFFER_BYTES);
+    if (code == 0)
+        code = handle->set_lg_max(handle, LOG_FILE_BYTES);
+    if (code == 0)
+        code = handle->set_lk_max_locks(handle, LOCKS);
+    if (code == 0)
+        code = handle->set_lk_max_objects(handle, LOCKS);
+    if (code == 0)
+        code = handle->set_lk_detect(handle, DB_LOCK_DEFAULT);
+    if (code == 0)
+        code = handle->set_timeout(handle, LOCK_TIMEOUT_US, DB_SET_LOCK_TIMEOUT);
+    /* A committed transaction and its mutex stay as long as a page it wrote is the current version in the cache. */
+    if (code == 0)
+        code = handle->set_tx_max(handle, pages + THREADS);
+    if (code == 0)
+        code = handle->mutex_set_increment(handle, pages + THREADS);
+    if (code == 0)
+        code = handle->set_isalive(handle, is_alive);
+    if (code == 0)
+        code = handle->set_thread_count(handle, THREADS);
+    /* Regions are written out when made: touching a hole of a mapped file on a full disk is SIGBUS. */
+    if (code == 0)
+        code = handle->set_flags(handle, DB_REGION_INIT | DB_NOMMAP, 1);
+    return code;
+}
+
+static enum hf_err make_folders(const char *path, struct hf_why *why)
+{
+    static const char *const names[] = {"env", "data", "log"};
+    char folder[4200];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(folder, sizeof folder, "%s/%s", path, names[i]);
+        if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST)
+            return hf_fail(why, errno == ENOSPC ? HF_FULL : HF_IO, "%s: %s", folder, strerror(errno));
+    }
+    return HF_OK;
+}
+
+static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
+{
+    char home[4200];
+    snprintf(home, sizeof home, "%s/env", path);
+    u_int32_t flags = DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
+    if (mode != ENV_JOIN)
+        flags |= DB_CREATE | DB_RECOVER;
+    return handle->open(handle, home, flags, FILE_MODE);
+}
+
+static int open_table(struct env *env, enum env_table table, enum env_mode mode)
+{
+    DB *db;
+    int code = db_create(&db, env->handle, 0);
+    if (code != 0)
+        return code;
+    u_int32_t flags = DB_THREAD | DB_AUTO_COMMIT | (tables[table].versions ? DB_MULTIVERSION : 0);
+    if (mode == ENV_MAKE) {
+        flags |= DB_CREATE;
+        code = db->set_pagesize(db, TABLE_PAGE_BYTES);
+        if (code == 0)
+            code = db->set_flags(db, DB_CHKSUM);
+    }
+    if (code == 0)
+        code = db->open(db, NULL, tables[table].name, NULL, DB_BTREE, flags, FILE_MODE);
+    if (code != 0)
+        db->close(db, 0);
+    else
+        env->tables[table] = db;
+    return code;
+}
+
+static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode mode, struct env *env, struct hf_why *why)
+{
+    DB_ENV *handle;
+    char what[300];
+    env_forget();
+    int code = db_env_create(&handle, 0);
+    if (code != 0)
+        return env_fail(why, code, "Berkeley DB");
+    env->handle = handle;
+    snprintf(what, sizeof what, "opening the store %.250s", path);
+    if ((code = configure(handle, path, cache_mb)) != 0 || (code = open_handle(path, mode, handle)) != 0)
+        return env_fail(why, code, what);
+    for (enum env_table t = 0; t < ENV_TABLES && code == 0; t++) {
+        snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[t].name);
+        code = open_table(env, t, mode);
+    }
+    return code == 0 ? HF_OK : env_fail(why, code, what);
+}
+
+enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, struct env **out, struct hf_why *why)
+{
+    enum hf_err err = mode == ENV_MAKE ? make_folders(path, why) : HF_OK;
+    if (err != HF_OK)
+        return err;
+    struct env *env = calloc(1, sizeof *env);
+    if (env == NULL)
+        return hf_fail(why, HF_NOMEM, "out of memory");
+    err = open_env(path, cache_mb, mode, env, why);
+    if (err == HF_OK)
+        *out = env;
+    else
+        env_close(&env);
+    return err;
+}
+
+void env_close(struct env **env)
+{
+    struct env *gone = *env;
+    *env = NULL;
+    if (gone == NULL)
+        return;
+    for (int t = 0; t < ENV_TABLES; t++)
+        if (gone->tables[t] != NULL)
+            gone->tables[t]->close(gone->tables[t], DB_NOSYNC);
+    if (gone->handle != NULL)
+        gone->handle->close(gone->handle, 0);
+    free(gone);
+}
+
+void env_abandon(struct env **env)
+{
+    struct env *gone = *env;
+    *env = NULL;
+    if (gone == NULL)
+        return;
+    /* Whoever recovered has unlinked these regions, and marked them as dead unless they were damaged. So marked,
+     * close() touches no mutex in them. */
+    gone->handle->set_flags(gone->handle, DB_PANIC_ENVIRONMENT, 1);
+    gone->handle->close(gone->handle, 0);
+    free(gone);
+}

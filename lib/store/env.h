@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Berkeley DB, wrapped: its environment, the tables, and its error codes.
+ *
+ * When and by whom an environment may be opened is decided in store.c.
+ */
+#ifndef HF_STORE_ENV_H
+#define HF_STORE_ENV_H
+
+/* <db.h> expects these of <sys/types.h>, where POSIX alone does not define them. */
+typedef unsigned int u_int;
+typedef unsigned long u_long;
+#include <db.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum env_table { ENV_HOURS, ENV_MINUTES, ENV_KEYS, ENV_IDS, ENV_PRODUCERS, ENV_META, ENV_TABLES };
+
+struct env {
+    DB_ENV *handle;
+    DB *tables[ENV_TABLES];
+};
+
+enum env_mode {
+    ENV_JOIN,    /* an environment that is there */
+    ENV_RECOVER, /* make its regions anew from log and tables; nobody else may be inside */
+    ENV_MAKE     /* the same, and make tables that are missing */
+};
+
+/* Open the environment below `path` (absolute) and its tables. HF_NOTFOUND: no environment or not all tables; HF_STALE: it
+ * needs recovery first; HF_CORRUPT, HF_IO, HF_FULL, HF_NOMEM. */
+HF_MUST_CHECK enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, struct env **out,
+                                   struct hf_why *why);
+/* Close in order. Waits for mutexes, so only while the environment may be used. */
+void env_close(struct env **env);
+/* Drop an environment that was recovered by others. It never waits; Berkeley DB lets go of the files, not of all memory. */
+void env_abandon(struct env **env);
+
+/* ---- errors ---- */
+
+/* What a code of Berkeley DB means: fine, an expected miss, retry, or one of the fatal ones. */
+enum hf_err env_error(int code);
+/* The same for a failure that a person has to act on: `what` and the path and what Berkeley DB said go into `why`. */
+enum hf_err env_fail(struct hf_why *why, int code, const char *what);
+/* Forget what was said on this thread so far. */
+void env_forget(void);
+/* What Berkeley DB said first on this thread since. "" when nothing. */
+const char *env_said(void);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads that look after a store.
+ *
+ * The mutexes of Berkeley DB's regions are not robust: when a process is killed
+ * while it holds one, whoever wants it next waits for ever, and nothing can
+ * interrupt the wait. The checker (the writer's) looks for such deaths in
+ * Berkeley DB's table of threads. The watchdog is the net below it: it looks,
+ * from outside, for a call that does not return. Both end the process: the next
+ * writer, or reader where there is none, recovers.
+ */
+#include "store/inside.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 250
+#define TICKS_TO_IDLE 8
+#define CHECK_MS 200
+#define READER_STUCK_MS 3000
+#define WRITER_STUCK_MS 30000 /* it flushes: a slow disk is not a dead mutex */
+
+/* Wait on `wake` for at most `ms`, or without end when negative. With the mutex. */
+static void wait_ms(struct guard *guard, int ms)
+{
+    if (ms < 0) {
+        pthread_cond_wait(&guard->wake, &guard->mutex);
+        return;
+    }
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += ms * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&guard->wake, &guard->mutex, &t);
+}
+
+static void lost(struct store *store, const char *text)
+{
+    if (store->on_lost != NULL)
+        store->on_lost(store->context, text);
+    _exit(STORE_LOST_EXIT);
+}
+
+/* For how long the longest stay has lasted. With the mutex. */
+static int64_t longest_stay(const struct guard *guard)
+{
+    int64_t now = share_clock_ms(), longest = 0;
+    for (const struct watch *watch = guard->watches; watch != NULL; watch = watch->next) {
+        int64_t since = atomic_load_explicit(&watch->since_ms, memory_order_relaxed);
+        if (since != 0 && now - since > longest)
+            longest = now - since;
+    }
+    return longest;
+}
+
+static void report_stuck(struct store *store, int64_t stay_ms)
+{
+    pid_t owner;
+    if (store->role == STORE_READER && share_own(store->share, &owner) == HF_OK) {
+        if (share_phase(store->share) == SHARE_CLOSED)
+            share_set_phase(store->share, SHARE_DAMAGED);
+        share_disown(store->share);
+    }
+    char text[120];
+    snprintf(text, sizeof text, "a call into Berkeley DB has not returned for %lld ms; ending the process", (long long)stay_ms);
+    lost(store, text);
+}
+
+static void *watchdog(void *argument)
+{
+    struct store *store = argument;
+    struct guard *guard = &store->guard;
+    int64_t limit_ms = store->role == STORE_READER ? READER_STUCK_MS : WRITER_STUCK_MS;
+    int quiet = 0;
+    pthread_mutex_lock(&guard->mutex);
+    while (!guard->stop) {
+        quiet = guard->watches == NULL ? quiet + 1 : 0;
+        guard->idle = quiet > TICKS_TO_IDLE;
+        wait_ms(guard, guard->idle ? -1 : TICK_MS);
+        int64_t stay_ms = longest_stay(guard);
+        if (stay_ms > limit_ms) {
+            pthread_mutex_unlock(&guard->mutex);
+            report_stuck(store, stay_ms);
+        }
+    }
+    pthread_mutex_unlock(&guard->mutex);
+    return NULL;
+}
+
+static void *checker(void *argument)
+{
+    struct store *store = argument;
+    struct guard *guard = &store->guard;
+    struct watch watch = {0};
+    guard_add(store, &watch);
+    pthread_mutex_lock(&guard->mutex);
+    while (!guard->stop) {
+        pthread_mutex_unlock(&guard->mutex);
+        env_forget();
+        watch_in(&watch);
+        int code = store->env->handle->failchk(store->env->handle, 0);
+        watch_out(&watch);
+        if (code != 0) {
+            char text[400];
+            snprintf(text, sizeof text, "a process died inside Berkeley DB (%s%s%s); ending this one to recover",
+                     db_strerror(code), env_said()[0] != '\0' ? ": " : "", env_said());
+            lost(store, text);
+        }
+        pthread_mutex_lock(&guard->mutex);
+        if (!guard->stop)
+            wait_ms(guard, CHECK_MS);
+    }
+    pthread_mutex_unlock(&guard->mutex);
+    guard_remove(store, &watch);
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int start_thread(pthread_t *thread, void *(*function)(void *), struct store *store)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(thread, NULL, function, store);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+enum hf_err guard_start(struct store *store, struct hf_why *why)
+{
+    struct guard *guard = &store->guard;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&guard->mutex, NULL);
+    pthread_cond_init(&guard->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    int code = start_thread(&guard->watchdog, watchdog, store);
+    guard->watching = code == 0;
+    return code == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(code));
+}
+
+enum hf_err guard_start_checker(struct store *store, struct hf_why *why)
+{
+    int code = start_thread(&store->guard.checker, checker, store);
+    store->guard.checking = code == 0;
+    return code == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(code));
+}
+
+void guard_stop(struct store *store)
+{
+    struct guard *guard = &store->guard;
+    pthread_mutex_lock(&guard->mutex);
+    guard->stop = true;
+    pthread_cond_broadcast(&guard->wake);
+    pthread_mutex_unlock(&guard->mutex);
+    if (guard->checking)
+        pthread_join(guard->checker, NULL);
+    if (guard->watching)
+        pthread_join(guard->watchdog, NULL);
+    pthread_cond_destroy(&guard->wake);
+    pthread_mutex_destroy(&guard->mutex);
+}
+
+void guard_add(struct store *store, struct watch *watch)
+{
+    struct guard *guard = &store->guard;
+    pthread_mutex_lock(&guard->mutex);
+    watch->previous = NULL;
+    watch->next = guard->watches;
+    if (watch->next != NULL)
+        watch->next->previous = watch;
+    guard->watches = watch;
+    if (guard->idle) {
+        guard->idle = false;
+        pthread_cond_broadcast(&guard->wake);
+    }
+    pthread_mutex_unlock(&guard->mutex);
+}
+
+void guard_remove(struct store *store, struct watch *watch)
+{
+    struct guard *guard = &store->guard;
+    pthread_mutex_lock(&guard->mutex);
+    if (watch->previous != NULL)
+        watch->previous->next = watch->next;
+    else
+        guard->watches = watch->next;
+    if (watch->next != NULL)
+        watch->next->previous = watch->previous;
+    pthread_mutex_unlock(&guard->mutex);
+}

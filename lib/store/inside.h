@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the store share among themselves.
+ */
+#ifndef HF_STORE_INSIDE_H
+#define HF_STORE_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/env.h"
+#include "store/share.h"
+#include "store/store.h"
+
+#define STORE_FORMAT 1u
+#define STORE_KEY_MAX 255u /* bytes of a key */
+#define STORE_CELL_KEY_MAX (4u + STORE_KEY_MAX)
+
+/* One thread's stay inside Berkeley DB. `since_ms` is 0 while it is outside. */
+struct watch {
+    struct watch *next, *previous;
+    _Atomic int64_t since_ms;
+};
+
+/* The threads that look after a store; see guard.c. */
+struct guard {
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct watch *watches;
+    bool idle, stop;
+    bool watching, checking; /* which of the threads run */
+    pthread_t watchdog, checker;
+};
+
+struct store {
+    char *path; /* absolute */
+    enum store_role role;
+    uint32_t cache_mb;
+    store_lost_fn on_lost;
+    void *context;
+    struct share *share;
+    struct guard guard;
+
+    pthread_mutex_t mutex; /* for the rest */
+    struct env *env;       /* of `generation`; NULL before the first */
+    uint64_t generation;
+    unsigned abandoned;
+    int64_t checked_ms; /* when this process last looked for dead readers */
+
+    /* the writer's, used by its one thread */
+    unsigned char ids_place[STORE_ID_BYTES]; /* where the expiry of ids stopped */
+};
+
+struct store_read {
+    struct store *store;
+    struct env *env;
+    DB_TXN *txn;
+    struct watch watch;
+};
+
+struct store_write {
+    struct store *store;
+    struct env *env;
+    DB_TXN *txn;
+    struct watch watch;
+};
+
+/* ---- join.c: coming to an environment that may be used ---- */
+
+/* Make the regions anew, under writer.lock; leave the environment in `phase`. */
+HF_MUST_CHECK enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_ms, enum share_phase phase,
+                                       struct hf_why *why);
+/* Come in: until join_leave() nobody recovers, and store->env is the current one. The errors of store_read_begin(). */
+HF_MUST_CHECK enum hf_err join_enter(struct store *store, struct watch *watch, struct hf_why *why);
+void join_leave(struct store *store);
+
+/* ---- guard.c: processes that die or hang inside Berkeley DB ---- */
+
+HF_MUST_CHECK enum hf_err guard_start(struct store *store, struct hf_why *why);
+/* The writer's look for dead processes; needs the environment. */
+HF_MUST_CHECK enum hf_err guard_start_checker(struct store *store, struct hf_why *why);
+void guard_stop(struct store *store);
+
+void guard_add(struct store *store, struct watch *watch);
+void guard_remove(struct store *store, struct watch *watch);
+static inline void watch_in(struct watch *watch) { atomic_store_explicit(&watch->since_ms, share_clock_ms(), memory_order_relaxed); }
+static inline void watch_out(struct watch *watch) { atomic_store_explicit(&watch->since_ms, 0, memory_order_relaxed); }
+
+/* ---- meta.c ---- */
+
+/* Write the format into a new store, or check it: HF_INVALID. */
+HF_MUST_CHECK enum hf_err meta_make_format(struct env *env, struct hf_why *why);
+HF_MUST_CHECK enum hf_err meta_check_format(struct env *env, struct hf_why *why);
+void meta_encode_status(const struct store_status *status, struct hf_buf *out);
+HF_MUST_CHECK enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out);
+extern const char meta_status_key[]; /* in the table meta */
+
+/* ---- keys ---- */
+
+/* slot, big-endian, then the key: a slot's cells lie together, so that a commit of the current hour touches few pages and
+ * expiry deletes from one end. Returns the length. */
+static inline uint32_t cell_key(unsigned char out[STORE_CELL_KEY_MAX], const char *key, size_t key_bytes, uint32_t slot)
+{
+    for (unsigned i = 0; i < 4; i++)
+        out[i] = (unsigned char)(slot >> (24 - 8 * i));
+    for (size_t i = 0; i < key_bytes; i++)
+        out[4 + i] = (unsigned char)key[i];
+    return (uint32_t)(4 + key_bytes);
+}
+static inline uint32_t cell_key_slot(const unsigned char *key)
+{
+    return (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+}
+static inline enum env_table cell_table(enum store_table table) { return table == STORE_HOURS ? ENV_HOURS : ENV_MINUTES; }
+
+static inline DBT dbt_of(const void *bytes, size_t len)
+{
+    DBT dbt = {0};
+    dbt.data = (void *)(uintptr_t)bytes; /* Berkeley DB does not write to what it is given to look up or to put */
+    dbt.size = (u_int32_t)len;
+    return dbt;
+}
+
+#endif

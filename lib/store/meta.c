@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table meta:
+ *
+ *   "format"  u32: version of the layout of all tables; 1 now
+ *   "status"  varints, in the order of struct store_status; times are signed ones
+ */
+#include "store/inside.h"
+
+#include <string.h>
+
+const char meta_status_key[] = "status";
+static const char format_key[] = "format";
+
+static enum hf_err get_format(struct env *env, struct hf_buf *out, struct hf_why *why)
+{
+    unsigned char bytes[64];
+    DB_TXN *txn;
+    int code = env->handle->txn_begin(env->handle, NULL, &txn, DB_TXN_SNAPSHOT);
+    if (code != 0)
+        return env_fail(why, code, "reading the format of the store");
+    DBT key = dbt_of(format_key, sizeof format_key - 1);
+    DBT value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
+    code = env->tables[ENV_META]->get(env->tables[ENV_META], txn, &key, &value, 0);
+    txn->abort(txn);
+    if (code != 0)
+        return env_fail(why, code, "reading the format of the store");
+    hf_buf_put(out, bytes, value.size);
+    return hf_buf_ok(out) ? HF_OK : hf_fail(why, HF_NOMEM, "out of memory");
+}
+
+enum hf_err meta_check_format(struct env *env, struct hf_why *why)
+{
+    struct hf_buf buf = {0};
+    enum hf_err err = get_format(env, &buf, why);
+    if (err == HF_OK) {
+        struct hf_cur cur = hf_cur_of(buf.data, buf.len);
+        uint32_t format = hf_cur_u32(&cur);
+        if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
+            err = hf_fail(why, HF_CORRUPT, "the store's format record is damaged: restore a backup with `hourfold restore`");
+        else if (format != STORE_FORMAT)
+            err = hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u",
+                          (unsigned long)format, STORE_FORMAT);
+    }
+    hf_buf_free(&buf);
+    return err;
+}
+
+enum hf_err meta_make_format(struct env *env, struct hf_why *why)
+{
+    enum hf_err err = meta_check_format(env, why);
+    if (err != HF_NOTFOUND)
+        return err;
+    struct hf_buf buf = {0};
+    hf_buf_u32(&buf, STORE_FORMAT);
+    if (!hf_buf_ok(&buf))
+        return hf_fail(why, HF_NOMEM, "out of memory");
+    DBT key = dbt_of(format_key, sizeof format_key - 1), value = dbt_of(buf.data, buf.len);
+    int code = env->tables[ENV_META]->put(env->tables[ENV_META], NULL, &key, &value, 0);
+    hf_buf_free(&buf);
+    return code == 0 ? HF_OK : env_fail(why, code, "writing the format of the store");
+}
+
+void meta_encode_status(const struct store_status *status, struct hf_buf *out)
+{
+    hf_buf_varint(out, status->position);
+    hf_buf_svarint(out, status->stream_created_ns);
+    hf_buf_svarint(out, status->as_of_ms);
+    hf_buf_varint(out, status->accepted);
+    hf_buf_varint(out, status->folded);
+    hf_buf_varint(out, status->duplicate);
+    hf_buf_varint(out, status->late);
+    hf_buf_varint(out, status->refused);
+    hf_buf_varint(out, status->expired);
+    hf_buf_varint(out, status->keys);
+    hf_buf_varint(out, status->rewinds);
+}
+
+enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out)
+{
+    struct hf_cur cur = hf_cur_of(bytes, len);
+    struct store_status status;
+    status.position = hf_cur_varint(&cur);
+    status.stream_created_ns = hf_cur_svarint(&cur);
+    status.as_of_ms = hf_cur_svarint(&cur);
+    status.accepted = hf_cur_varint(&cur);
+    status.folded = hf_cur_varint(&cur);
+    status.duplicate = hf_cur_varint(&cur);
+    status.late = hf_cur_varint(&cur);
+    status.refused = hf_cur_varint(&cur);
+    status.expired = hf_cur_varint(&cur);
+    status.keys = hf_cur_varint(&cur);
+    status.rewinds = hf_cur_varint(&cur);
+    if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
+        return HF_CORRUPT;
+    *out = status;
+    return HF_OK;
+}

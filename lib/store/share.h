@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the processes of one store share outside Berkeley DB: two lock files and
+ * one mapped page.
+ *
+ * POSIX record locks belong to the process: a second lock of the same process
+ * never conflicts, and closing any descriptor of the file drops them all. So a
+ * process opens each file once, however many stores it has open on the path,
+ * and keeps count of its own holders here.
+ *
+ * Only the holder of writer.lock may change the phase and the generation.
+ */
+#ifndef HF_STORE_SHARE_H
+#define HF_STORE_SHARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct share;
+
+/* Of the environment. It may be used while a living writer runs it, or when it was closed. */
+enum share_phase {
+    SHARE_NEW = 0,    /* never made */
+    SHARE_RUNNING,    /* a writer has it, if that writer is alive */
+    SHARE_RECOVERING, /* nobody may enter; the holder of writer.lock will say */
+    SHARE_CLOSED,     /* no writer, fit to be read */
+    SHARE_DAMAGED     /* no writer, and somebody died inside: recover before use */
+};
+
+/* Join the share of the directory `path`, or make it if `create`. HF_NOTFOUND: nothing there yet; HF_INVALID: of another
+ * version; HF_IO: it cannot be read and written; HF_FULL; HF_NOMEM. */
+HF_MUST_CHECK enum hf_err share_open(const char *path, bool create, struct share **out, struct hf_why *why);
+void share_close(struct share **share);
+
+/* ---- writer.lock ---- */
+
+/* Try to become the owner. HF_BUSY with the pid of the one that is (0: not known), or HF_IO. */
+HF_MUST_CHECK enum hf_err share_own(struct share *share, pid_t *owner);
+void share_disown(struct share *share);
+
+/* Tell others that this owner is a writer, which stays, and not a reader that recovers for want of one. */
+void share_set_writer(struct share *share);
+/* The pid of the writer, 0 when none lives. */
+pid_t share_writer(struct share *share);
+
+/* ---- the mapped page ---- */
+
+enum share_phase share_phase(const struct share *share);
+uint64_t share_generation(const struct share *share);
+/* Whether the environment was made since the machine started: its regions do not outlive that. */
+bool share_of_this_boot(const struct share *share);
+/* By the owner only. */
+void share_set_phase(struct share *share, enum share_phase phase);
+/* By the owner, while everybody is kept out: what they knew of the environment is past. */
+void share_new_generation(struct share *share);
+
+/* ---- access.lock ---- */
+
+/* Come in to use the environment, for a short while. HF_BUSY: somebody recovers; HF_IO. */
+HF_MUST_CHECK enum hf_err share_enter(struct share *share);
+void share_leave(struct share *share);
+
+/* By the owner: wait until everybody has left, and keep them out. Processes still inside after half a second
+ * are killed if they belong to this user. HF_TIMEOUT with what stands in the way; HF_IO. */
+HF_MUST_CHECK enum hf_err share_exclude(struct share *share, int64_t wait_ms, struct hf_why *why);
+void share_admit(struct share *share);
+
+int64_t share_clock_ms(void); /* monotonic */
+
+#endif
