@@ -201,5 +201,35 @@ static void the_environment_overrides_the_file(void **state)
     unsetenv("HOURFOLD_CONF");
 }
 
+/* With the "#" before every name taken away, the installed file says the defaults. */
+static void the_installed_file_holds_the_defaults(void **state)
+{
+    (void)state;
+    char line[256];
+    size_t options = 0;
+    FILE *file = tmpfile();
+    struct hf_buf text = {0};
+    assert_non_null(file);
+    conf_print_ini(file, NULL);
+    rewind(file);
+    while (fgets(line, sizeof line, file) != NULL && strcmp(line, "#[view NAME]\n") != 0) {
+        bool option = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+        hf_buf_puts(&text, line + option);
+        options += option;
+    }
+    fclose(file);
+    assert_int_equal(options, conf_option_count);
+    hf_buf_u8(&text, 0);
+    struct hf_conf *conf = must_parse((char *)text.data), *defaults = must_parse("");
+    assert_string_equal(conf->store.path, defaults->store.path);
+    assert_string_equal(conf->bus.url, defaults->bus.url);
+    assert_memory_equal(&conf->consumer, &defaults->consumer, sizeof conf->consumer);
+    assert_int_equal(conf->collect.max_body, defaults->collect.max_body);
+    conf_free(&conf);
+    conf_free(&defaults);
+    hf_buf_free(&text);
+}
+
 UNIT_TESTS(unit(inputs_give_what_is_expected), unit(defaults_are_permitted_and_kept), unit(values_are_read_in_their_units),
-           unit(texts_are_kept_whole), unit(views_and_files_are_bounded), unit(the_environment_overrides_the_file))
+           unit(texts_are_kept_whole), unit(views_and_files_are_bounded), unit(the_environment_overrides_the_file),
+           unit(the_installed_file_holds_the_defaults))

@@ -18,3 +18,6 @@ EXTRA_DIST += tests/base/conf tests/base/corpus
 check_PROGRAMS += tests/base/print_options
 tests_base_print_options_SOURCES = tests/base/print_options.c
 tests_base_print_options_LDADD = $(HOURFOLD_LIBS)
+
+TESTS += tests/base/check-docs
+EXTRA_DIST += tests/base/check-docs
