@@ -103,10 +103,6 @@ static enum hf_err read_stats(const struct conf_view *conf, struct view *view, s
 {
     const char *at = conf->stats, *item;
     size_t len;
-    if (*conf->stats == '\0') { /* the option is absent */
-        view->all_stats = true;
-        return HF_OK;
-    }
     while (next_item(&at, &item, &len)) {
         struct stat_spec stat;
         if (len == 1 && *item == '*') {

@@ -192,7 +192,7 @@ static void every_view_has_its_own_bit(void **state)
     for (int i = 0; i < 256; i++) {
         assert_int_equal(access_token_new(tokens[i], hashes[i]), HF_OK);
         snprintf(keys[i], sizeof keys[i], "k%d", i);
-        many[i] = (struct conf_view){.name = "v", .keys = keys[i], .stats = "", .token_sha256 = hashes[i]};
+        many[i] = (struct conf_view){.name = "v", .keys = keys[i], .stats = "*", .token_sha256 = hashes[i]};
     }
     struct access *access = open_views(many, 256);
     for (int i = 0; i < 256; i++) {
