@@ -212,7 +212,9 @@ bool query_accepts_csv(const char *accept)
         prefer(&json, range, "application/json", "application/*", quality);
         prefer(&csv, range, "text/csv", "text/*", quality);
     }
-    return csv.quality > json.quality || (csv.quality == json.quality && csv.specificity == 3 && json.specificity < 3);
+    if (csv.quality != json.quality)
+        return csv.quality > json.quality;
+    return csv.quality > 0 && csv.specificity == 3 && json.specificity < 3;
 }
 
 /* ---- the parts of the path ---- */

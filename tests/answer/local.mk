@@ -1,1 +1,9 @@
 # tests of answer
+UNIT_TESTS += tests/answer/path_test
+tests_answer_path_test_SOURCES = tests/answer/path_test.c
+tests_answer_path_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/answer/path_fuzz
+tests_answer_path_fuzz_SOURCES = tests/answer/path_fuzz.c
+tests_answer_path_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += tests/answer/corpus/path

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers as JSON and CSV. Each appends a whole document to `out`; a failed
+ * allocation is remembered there (hf_buf_ok).
+ *
+ * JSON of a series: key, stat, date and, for an hour, hour; the numbers; complete
+ * and as_of; then "minutes" or "hours" with every slot's own number, numbers and
+ * complete. The numbers of one statistic are value, low, high, exact and count; of
+ * all, each by its canonical name, and "bounds" with low, high and exact of each.
+ * Where there are no samples, count is 0 and every other number null.
+ *
+ * CSV (RFC 4180, so with CRLF): a header line, then one row for the hour, or one for each slot
+ * of a day or of an hour by minute, with the columns in the order of the JSON;
+ * numbers that are null are empty. `all` has a column for each statistic, then
+ * two for the bounds of each. The day as a whole is in the JSON alone.
+ */
+#ifndef HF_ANSWER_RENDER_H
+#define HF_ANSWER_RENDER_H
+
+#include "answer/keys.h"
+#include "answer/path.h"
+#include "answer/series.h"
+#include "base/buf.h"
+#include "sample/sample.h"
+
+void render_series_json(const struct query_path *path, const struct series *series, struct hf_buf *out);
+void render_series_csv(const struct query_path *path, const struct series *series, struct hf_buf *out);
+
+void render_keys_json(const struct keys_page *page, struct hf_buf *out);
+void render_keys_csv(const struct keys_page *page, struct hf_buf *out);
+
+/* {"error":{"code":…,"message":…,"parameter":…}}; the last only where the fault names one. */
+void render_error(const struct sample_fault *fault, struct hf_buf *out);
+
+/* A time as a JSON string, or null for 0. */
+void render_time(int64_t time_ms, struct hf_buf *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The numbers of an answer: one hour or day as a whole, and its minutes or
+ * hours slot by slot. Computed here, rendered elsewhere (answer/render.h).
+ */
+#ifndef HF_ANSWER_SERIES_H
+#define HF_ANSWER_SERIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "answer/path.h"
+#include "answer/stat.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "cell/cell.h"
+#include "store/store.h"
+
+#define SERIES_SLOTS_MAX 60u
+
+struct series_slot {
+    uint64_t count; /* 0: no samples, and no estimates */
+    bool complete;  /* it has ended, and every sample acknowledged before its end is in */
+    struct cell_estimate estimates[STAT_ALL_COUNT]; /* one for each of the series' statistics */
+};
+
+struct series {
+    const struct stat_spec *stats; /* the one asked for, or all of them */
+    size_t stat_count;
+    int64_t as_of_ms; /* 0: nothing was ever committed */
+    struct series_slot whole;
+    struct series_slot slots[SERIES_SLOTS_MAX];
+    size_t slot_count;   /* 24 hours of a day, 60 minutes of an hour, or 0 */
+    struct hf_buf bytes; /* of a cell on its way; working memory */
+};
+
+/* Why there is no answer (HF_NOTFOUND). */
+enum series_miss {
+    SERIES_UNKNOWN_KEY,    /* the key was never seen */
+    SERIES_NO_SAMPLES,     /* the hour has none */
+    SERIES_MINUTES_EXPIRED /* the hour has samples, but its minutes are no longer all kept */
+};
+
+/* How many cells a query reads at most. */
+unsigned series_cells(const struct query_path *path);
+
+/* Read the cells of a PATH_HOUR or PATH_DAY and compute. `out` is all zero or of an earlier call; it points into `path`
+ * afterwards. A day without samples, of a key that was seen, is an answer. HF_NOTFOUND with `*miss`; HF_CORRUPT: a cell does
+ * not decode, or the minutes do not add up to their hour; HF_NOMEM, and what store_read_cell() gives. */
+HF_MUST_CHECK enum hf_err series_read(struct store_read *read, const struct query_path *path, int64_t now_ms,
+                                      struct series *out, enum series_miss *miss);
+
+void series_free(struct series *series); /* its working memory */
+
+#endif
