@@ -6,3 +6,7 @@ fcgi_libloop_a_SOURCES = \
 	fcgi/program.c fcgi/program.h \
 	fcgi/socket.c fcgi/socket.h
 FCGI_PROGRAM_LIBS = fcgi/libloop.a $(FCGI_LIBS) $(HOURFOLD_LIBS)
+
+pkglibexec_PROGRAMS += fcgi/hourfold-query
+fcgi_hourfold_query_SOURCES = fcgi/query.c
+fcgi_hourfold_query_LDADD = $(FCGI_PROGRAM_LIBS)

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hourfold-query: answers from the store, over FastCGI. It needs neither NATS
+ * nor the consumer nor collect.
+ *
+ * The store is opened when the first request comes, and tried again while there
+ * is none. When it can no longer be used, the process ends, and whoever started
+ * it starts another.
+ */
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "access/access.h"
+#include "answer/answer.h"
+#include "base/cli.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "loop.h"
+#include "store/store.h"
+
+#define OPEN_AGAIN_MS 200 /* between two tries to open the store */
+#define LOG_EVERY_MS 10000
+
+struct server {
+    const struct cli_program *program;
+    struct hf_conf *conf;
+    struct access *access;
+    struct loop *loop;
+
+    pthread_mutex_t lock; /* of all below */
+    struct store *store;
+    enum hf_err no_store;   /* why there is none */
+    long long open_next_ms; /* when to try again */
+    bool stale;             /* the process is to end without touching the store again */
+    struct hf_log_limit log_limit;
+};
+
+static long long clock_ms(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- the store ---- */
+
+static void log_failure(struct server *server, const char *event, enum hf_err err, const char *why)
+{
+    unsigned long held;
+    char quoted[HF_WHY_BYTES];
+    if (hf_log_allowed(&server->log_limit, clock_ms(CLOCK_MONOTONIC), LOG_EVERY_MS, &held))
+        hf_log(HF_WARNING, event, "outcome=\"%s\" why=%s suppressed=%lu", hf_strerror(err),
+               hf_log_quote(why, (unsigned long)strnlen(why, HF_WHY_BYTES), quoted, sizeof quoted), held);
+}
+
+static void store_lost(void *context, const char *text)
+{
+    char quoted[HF_WHY_BYTES];
+    (void)context;
+    hf_log(HF_ERROR, "store_lost", "why=%s", hf_log_quote(text, (unsigned long)strlen(text), quoted, sizeof quoted));
+}
+
+/* The lock is held meanwhile: until the store is open, no other thread could answer either. */
+static void open_store(struct server *server)
+{
+    long long now_ms = clock_ms(CLOCK_MONOTONIC);
+    struct store_options options = {.path = server->conf->store.path,
+                                    .role = STORE_READER,
+                                    .cache_mb = (uint32_t)server->conf->store.cache_mb,
+                                    .on_lost = store_lost};
+    struct hf_why why = {""};
+    if (now_ms < server->open_next_ms)
+        return;
+    server->open_next_ms = now_ms + OPEN_AGAIN_MS;
+    server->no_store = store_open(&options, &server->store, &why);
+    if (server->no_store != HF_OK)
+        log_failure(server, "store_not_open", server->no_store, why.text);
+}
+
+static void get_store(struct server *server, struct answer_request *out)
+{
+    pthread_mutex_lock(&server->lock);
+    if (server->store == NULL)
+        open_store(server);
+    out->store = server->stale ? NULL : server->store;
+    out->no_store = server->stale ? HF_STALE : server->no_store;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void note_failure(struct server *server, const struct answer_response *response)
+{
+    pthread_mutex_lock(&server->lock);
+    if (server->store != NULL) /* else opening it has been logged */
+        log_failure(server, "read_failed", response->err, response->why.text);
+    if (response->err == HF_STALE)
+        server->stale = true;
+    pthread_mutex_unlock(&server->lock);
+    if (response->err == HF_STALE)
+        loop_stop(server->loop);
+}
+
+/* ---- requests ---- */
+
+static const char *authorization_of(const struct request *request)
+{
+    const char *value = request_param_or_null(request, "HTTP_AUTHORIZATION");
+    /* What Apache makes of an environment variable that a rewrite rule has set. */
+    return value != NULL ? value : request_param_or_null(request, "REDIRECT_HTTP_AUTHORIZATION");
+}
+
+static void handle(void *context, void *state, struct request *request)
+{
+    struct server *server = context;
+    struct answer_request asked = {.method = request_param(request, "REQUEST_METHOD"),
+                                   .uri = request_param(request, "REQUEST_URI"),
+                                   .mount = request_param_or_null(request, "HOURFOLD_MOUNT"),
+                                   .script_name = request_param_or_null(request, "SCRIPT_NAME"),
+                                   .path_info = request_param_or_null(request, "PATH_INFO"),
+                                   .accept = request_param_or_null(request, "HTTP_ACCEPT"),
+                                   .authorization = authorization_of(request),
+                                   .if_none_match = request_param_or_null(request, "HTTP_IF_NONE_MATCH"),
+                                   .now_ms = clock_ms(CLOCK_REALTIME)};
+    get_store(server, &asked);
+    const struct answer_response *response = answer_request(state, &asked);
+    if (response->err != HF_OK)
+        note_failure(server, response);
+    request_answer(request, response->status, response->headers, response->body, response->body_bytes);
+}
+
+static void *worker_begin(void *context)
+{
+    struct server *server = context;
+    return answer_new(server->conf, server->access);
+}
+
+static void worker_end(void *context, void *state)
+{
+    struct answer *answer = state;
+    (void)context;
+    answer_free(&answer);
+}
+
+/* ---- the program ---- */
+
+static int serve(struct server *server)
+{
+    struct hf_why why = {""};
+    hf_log(HF_NOTICE, "started", "store=%s threads=%lld", server->conf->store.path,
+           (long long)server->conf->query.threads);
+    enum hf_err err = loop_run(server->loop, &why);
+    if (server->stale) {
+        hf_log(HF_NOTICE, "ended", "reason=store_stale");
+        _exit(CLI_FAILED);
+    }
+    store_close(&server->store);
+    if (err != HF_OK)
+        return cli_fail(server->program, CLI_FAILED, "%s", why.text);
+    hf_log(HF_NOTICE, "ended", "reason=signal");
+    return CLI_DONE;
+}
+
+static int run(struct server *server, const struct cli_args *args)
+{
+    struct hf_why why = {""};
+    struct loop_options options = {.listen = args->socket,
+                                   .threads = (unsigned)server->conf->query.threads,
+                                   .handle = handle,
+                                   .thread_begin = worker_begin,
+                                   .thread_end = worker_end,
+                                   .context = server};
+    int code = CLI_FAILED;
+    if (access_new(server->conf, &server->access, &why) != HF_OK)
+        return cli_fail(server->program, CLI_USAGE, "%s", why.text);
+    enum hf_err err = loop_open(&options, &server->loop, &why);
+    if (err != HF_OK)
+        code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
+    else
+        code = serve(server);
+    loop_close(&server->loop);
+    access_free(&server->access);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_program program = {
+        .name = "hourfold-query",
+        .letters = "cslv",
+        .operands = "",
+        .text = "Answers the statistics of keys, hours and minutes over FastCGI, from the store alone.\n",
+        .sections = "store query view"};
+    struct server server = {.program = &program, .lock = PTHREAD_MUTEX_INITIALIZER, .no_store = HF_NOTFOUND};
+    struct cli_args args;
+    int code = cli_parse(&program, argc, argv, &args);
+    if (code < 0)
+        code = cli_conf(&program, &args, &server.conf);
+    if (code >= 0)
+        return code;
+    code = run(&server, &args);
+    conf_free(&server.conf);
+    return code;
+}
