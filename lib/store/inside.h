@@ -49,6 +49,7 @@ struct store {
 
     /* the writer's, used by its one thread */
     unsigned char ids_place[STORE_ID_BYTES]; /* where the expiry of ids stopped */
+    uint64_t producers_place;                /* and that of producers */
 };
 
 struct store_read {

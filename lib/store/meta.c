@@ -64,6 +64,7 @@ enum hf_err meta_make_format(struct env *env, struct hf_why *why)
 void meta_encode_status(const struct store_status *status, struct hf_buf *out)
 {
     hf_buf_varint(out, status->position);
+    hf_buf_svarint(out, status->position_ms);
     hf_buf_svarint(out, status->stream_created_ns);
     hf_buf_svarint(out, status->as_of_ms);
     hf_buf_varint(out, status->accepted);
@@ -74,6 +75,7 @@ void meta_encode_status(const struct store_status *status, struct hf_buf *out)
     hf_buf_varint(out, status->expired);
     hf_buf_varint(out, status->keys);
     hf_buf_varint(out, status->rewinds);
+    hf_buf_varint(out, status->minutes_from);
 }
 
 enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out)
@@ -81,6 +83,7 @@ enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_statu
     struct hf_cur cur = hf_cur_of(bytes, len);
     struct store_status status;
     status.position = hf_cur_varint(&cur);
+    status.position_ms = hf_cur_svarint(&cur);
     status.stream_created_ns = hf_cur_svarint(&cur);
     status.as_of_ms = hf_cur_svarint(&cur);
     status.accepted = hf_cur_varint(&cur);
@@ -91,7 +94,9 @@ enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_statu
     status.expired = hf_cur_varint(&cur);
     status.keys = hf_cur_varint(&cur);
     status.rewinds = hf_cur_varint(&cur);
-    if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
+    uint64_t minutes_from = hf_cur_varint(&cur);
+    status.minutes_from = (uint32_t)minutes_from;
+    if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0 || minutes_from > UINT32_MAX)
         return HF_CORRUPT;
     *out = status;
     return HF_OK;

@@ -208,3 +208,28 @@ enum hf_err store_expire_ids(struct store_write *write, int64_t before_ms, unsig
         memset(place, 0, sizeof at); /* the end: the next call begins anew */
     return err == HF_NOTFOUND ? HF_OK : err;
 }
+
+enum hf_err store_expire_producers(struct store_write *write, store_producer_fn old, void *context, unsigned most,
+                                   unsigned *deleted)
+{
+    uint64_t at = write->store->producers_place;
+    DBC *cursor;
+    *deleted = 0;
+    enum hf_err err = open_cursor(write, ENV_PRODUCERS, &cursor);
+    if (err != HF_OK)
+        return err;
+    DBT value = {.flags = DB_DBT_REALLOC};
+    u_int32_t how = DB_SET_RANGE;
+    for (unsigned visits = 0; err == HF_OK && visits < most; visits++) {
+        DBT key = {.data = &at, .size = sizeof at, .ulen = sizeof at, .flags = DB_DBT_USERMEM};
+        err = move(write, cursor, &key, &value, how);
+        how = DB_NEXT;
+        if (err == HF_OK && old(context, at, value.data, value.size))
+            err = delete_here(write, cursor, deleted);
+    }
+    close_cursor(write, cursor);
+    free(value.data);
+    if (err == HF_OK || err == HF_NOTFOUND)
+        write->store->producers_place = err == HF_OK ? at : 0;
+    return err == HF_NOTFOUND ? HF_OK : err;
+}
