@@ -39,13 +39,15 @@ static int by_key(const void *a, const void *b)
     return compare_keys(*(struct cached_key *const *)a, *(struct cached_key *const *)b);
 }
 
-static int by_table_key_slot(const void *a, const void *b)
+/* As the store orders cells. */
+static int by_table_slot_key(const void *a, const void *b)
 {
     const struct cached_cell *x = *(struct cached_cell *const *)a, *y = *(struct cached_cell *const *)b;
     if (x->id.table != y->id.table)
         return x->id.table < y->id.table ? -1 : 1;
-    int order = x->key == y->key ? 0 : compare_keys(x->key, y->key);
-    return order != 0 ? order : (x->id.slot > y->id.slot) - (x->id.slot < y->id.slot);
+    if (x->id.slot != y->id.slot)
+        return x->id.slot < y->id.slot ? -1 : 1;
+    return compare_keys(x->key, y->key);
 }
 
 /* List what is dirty, in the order of the store. HF_NOMEM. */
@@ -68,7 +70,7 @@ static enum hf_err collect(struct fold *fold, struct commit *commit)
         if (producer->dirty)
             commit->producers[commit->producer_count++] = producer;
     qsort(commit->keys, commit->key_count, sizeof *commit->keys, by_key);
-    qsort(commit->cells, commit->cell_count, sizeof *commit->cells, by_table_key_slot);
+    qsort(commit->cells, commit->cell_count, sizeof *commit->cells, by_table_slot_key);
     ids_sort(&fold->ids);
     return HF_OK;
 }
@@ -84,7 +86,6 @@ static enum hf_err encode(struct fold *fold, struct commit *commit)
             return HF_NOMEM;
         cell->encoded_bytes = buf->len - cell->encoded_at;
         cache_measure(&fold->cache, cell); /* encoding settles it */
-        fold_step(fold, false);
     }
     for (size_t i = 0; i < commit->producer_count; i++) {
         struct producer *producer = commit->producers[i];
@@ -101,38 +102,31 @@ static enum hf_err write_records(struct fold *fold, const struct commit *commit,
     enum hf_err err = HF_OK;
     for (size_t i = 0; i < commit->cell_count && err == HF_OK; i++) {
         const struct cached_cell *cell = commit->cells[i];
-        fold_step(fold, false);
         err = store_write_cell(write, (enum store_table)cell->id.table, cell->key->text, cell->key->bytes,
                                cell->id.slot, encoded + cell->encoded_at, cell->encoded_bytes);
     }
     for (size_t i = 0; i < commit->key_count && err == HF_OK; i++) {
         const struct cached_key *key = commit->keys[i];
-        fold_step(fold, false);
         err = store_write_key(write, key->text, key->bytes, key->first_hour);
     }
     for (const struct fresh_id *id = fold->ids.table; id != NULL && err == HF_OK; id = id->hh.next) {
-        fold_step(fold, false);
         err = store_write_id(write, id->hash, id->seen_ms);
     }
     for (size_t i = 0; i < commit->producer_count && err == HF_OK; i++) {
         const struct producer *producer = commit->producers[i];
-        fold_step(fold, false);
         err = store_write_producer(write, producer->number, encoded + producer->encoded_at, producer->encoded_bytes);
     }
     return err == HF_OK ? store_write_status(write, &fold->current) : err;
 }
 
 /* Give up or commit the transaction, by what came of writing into it. */
-static enum hf_err end_write(struct fold *fold, struct store_write **write, enum hf_err err, struct hf_why *why)
+static enum hf_err end_write(struct store_write **write, enum hf_err err, struct hf_why *why)
 {
     if (err != HF_OK) {
         store_write_abort(write);
         return hf_fail(why, err, "the store cannot be written: %s", hf_strerror(err));
     }
-    fold_step(fold, true);
-    err = store_write_commit(write, why);
-    fold_step(fold, false);
-    return err;
+    return store_write_commit(write, why);
 }
 
 static enum hf_err write_once(struct fold *fold, const struct commit *commit, struct hf_why *why)
@@ -141,7 +135,7 @@ static enum hf_err write_once(struct fold *fold, const struct commit *commit, st
     enum hf_err err = store_write_begin(fold->options.store, &write, why);
     if (err != HF_OK)
         return err;
-    return end_write(fold, &write, write_records(fold, commit, write), why);
+    return end_write(&write, write_records(fold, commit, write), why);
 }
 
 static void settle(struct fold *fold)
@@ -217,21 +211,17 @@ static enum hf_err expire_records(struct expiry *expiry, struct store_write *wri
 {
     const struct fold *fold = expiry->fold;
     enum hf_err err = HF_OK;
-    fold_step(fold, false);
     if (expiry->hours_before > 0)
         err = store_expire_cells(write, STORE_HOURS, expiry->hours_before, FOLD_EXPIRE_AT_ONCE, count_hour, expiry,
                                  &expiry->hours);
     if (expiry->err != HF_OK)
         return expiry->err == HF_INVALID ? HF_CORRUPT : expiry->err;
-    fold_step(fold, false);
     if (err == HF_OK && expiry->minutes_before > 0)
         err = store_expire_cells(write, STORE_MINUTES, expiry->minutes_before, FOLD_EXPIRE_AT_ONCE, NULL, NULL,
                                  &expiry->minutes);
-    fold_step(fold, false);
     if (err == HF_OK)
         err = store_expire_ids(write, expiry->now_ms - fold->options.limits.id_memory_ms, FOLD_EXPIRE_AT_ONCE,
                                &expiry->ids);
-    fold_step(fold, false);
     if (err == HF_OK)
         err = store_expire_producers(write, is_old, expiry, FOLD_EXPIRE_AT_ONCE, &expiry->producers);
     return err;
@@ -255,7 +245,7 @@ static enum hf_err expire_once(struct expiry *expiry, struct hf_why *why)
         fold->current.expired += expiry->samples;
         err = store_write_status(write, &fold->current);
     }
-    err = end_write(fold, &write, err, why);
+    err = end_write(&write, err, why);
     if (err != HF_OK)
         fold->current.expired = fold->committed.expired;
     return err;

@@ -46,10 +46,6 @@ struct fold_options {
     uint32_t hour_buckets;
     size_t cache_bytes;  /* of clean cells kept in memory between commits */
     struct fold_limits limits;
-    /* Called before each step in the store, so that a watchdog sees progress; `long_step` for the one that writes a
-     * whole transaction out. May be NULL. */
-    void (*on_step)(void *context, bool long_step);
-    void *context;
 };
 
 /* Load the status. HF_NOMEM, or what store_read_begin() gives. */

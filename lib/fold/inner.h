@@ -48,12 +48,6 @@ struct fold {
     struct hf_buf encoded;   /* the records of the commit under way */
 };
 
-static inline void fold_step(const struct fold *fold, bool long_step)
-{
-    if (fold->options.on_step != NULL)
-        fold->options.on_step(fold->options.context, long_step);
-}
-
 /* Wait before the next try: 1, 2, 4 … 64 ms. */
 void fold_back_off(unsigned tries);
 

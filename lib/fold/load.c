@@ -57,7 +57,6 @@ static enum hf_err read_record(struct fold *fold, struct record *record)
 
 static enum hf_err read_once(struct fold *fold, struct record *record, struct hf_why *why)
 {
-    fold_step(fold, false);
     if (fold->reads == FOLD_READS_AT_ONCE)
         fold_end_read(fold);
     if (fold->read == NULL) {
