@@ -1,4 +1,7 @@
 # tests of fold
-UNIT_TESTS += tests/fold/window_test
+UNIT_TESTS += tests/fold/window_test tests/fold/model_test
 tests_fold_window_test_SOURCES = tests/fold/window_test.c
 tests_fold_window_test_LDADD = $(UNIT_LIBS)
+
+tests_fold_model_test_SOURCES = tests/fold/model_test.c tests/fold/harness.c tests/fold/harness.h
+tests_fold_model_test_LDADD = $(UNIT_LIBS)
