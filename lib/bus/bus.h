@@ -3,9 +3,11 @@
  * JetStream, as hourfold uses it: one stream, batches published pipelined and
  * acknowledged one by one, delivery in order from a given sequence.
  *
- * A bus connects in the background and again after every loss, for ever, backed
- * off from 50 ms to 2 s. Make it after any fork(). It starts threads of the
- * NATS library; callbacks come on those and must be short.
+ * A bus connects in the background and again after every loss or refused login,
+ * for ever, backed off from 50 ms to 2 s. Make it after any fork(). It starts a
+ * thread and several of the NATS library, which inherit the signal mask, and
+ * SIGPIPE is ignored from then on. Callbacks come on those threads: they must be
+ * short and call no function of the bus but bus_connected().
  */
 #ifndef HF_BUS_H
 #define HF_BUS_H
@@ -31,8 +33,8 @@ struct bus_options {
     int64_t ack_wait_ms;     /* how long one publish waits for its acknowledgement */
     /* What became of one publish: HF_OK is stored by JetStream; HF_FULL the stream is full; HF_TIMEOUT or
      * HF_AWAY no answer (it may yet be stored: send it again under the same number); HF_IO refused, see
-     * `text`. Called exactly once for each bus_publish() that returned HF_OK, on a NATS thread, at the latest
-     * shortly after ack_wait_ms or during bus_close(). NULL for a bus that only reads. */
+     * `text`. Called exactly once for each bus_publish() that returned HF_OK, maybe before it returns, and at the
+     * latest shortly after ack_wait_ms or during bus_close(). NULL for a bus that only reads. */
     void (*on_result)(void *context, void *ticket, enum hf_err result, const char *text);
     /* Connected (true) or lost (false); may be NULL. */
     void (*on_state)(void *context, bool connected);
@@ -59,9 +61,10 @@ struct bus_stream {
 };
 
 /* Make the stream (file storage, limits, discard new, max_msgs, no max_bytes) or check the one that is there and
- * bring its limits in line. HF_AWAY, HF_TIMEOUT; HF_INVALID when a stream of that name exists whose subject, storage or
+ * bring its limits in line. HF_AWAY, HF_TIMEOUT, HF_FULL, HF_IO; HF_INVALID when a stream of that name exists whose subject, storage or
  * discard policy cannot serve. */
 HF_MUST_CHECK enum hf_err bus_stream_ensure(struct bus *bus, struct bus_stream *out, struct hf_why *why);
+/* HF_NOTFOUND when there is no such stream; HF_AWAY, HF_TIMEOUT, HF_IO. */
 HF_MUST_CHECK enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_why *why);
 
 /* Delete every message before `seq`. Only ever up to a position that is on disk. */
@@ -69,8 +72,9 @@ HF_MUST_CHECK enum hf_err bus_stream_trim(struct bus *bus, uint64_t seq, struct 
 
 /* ---- publish ---- */
 
-/* Send one batch; its bytes are copied before the call returns. HF_AWAY while not connected, HF_FULL when too many
- * are out, HF_IO: then no result is called. `producer` and `number` make the message id. Thread safe. */
+/* Send one batch; its bytes are copied before the call returns. HF_AWAY while not connected, or for a while (50 ms to
+ * 2 s) after nobody answered for the subject; HF_FULL when 256 are out; HF_NOMEM; HF_IO, it can never be sent: then no
+ * result is called. `producer` and `number` make the message id. Thread safe. */
 HF_MUST_CHECK enum hf_err bus_publish(struct bus *bus, const void *bytes, size_t len, uint64_t producer,
                                       uint64_t number, void *ticket);
 
@@ -84,11 +88,13 @@ struct bus_message {
     void *handle;
 };
 
-/* Begin delivery of all messages from `seq` on, in order. A second call moves it there. HF_AWAY, HF_TIMEOUT, HF_IO. */
+/* Begin delivery of all messages from `seq` on, in order. A second call moves it there. HF_NOTFOUND when there
+ * is no such stream; HF_AWAY, HF_TIMEOUT, HF_IO. */
 HF_MUST_CHECK enum hf_err bus_deliver_from(struct bus *bus, uint64_t seq, struct hf_why *why);
 
-/* The next message, waited for up to `wait_ms`. HF_TIMEOUT when there is none; HF_AWAY or HF_STALE when delivery broke
- * off and must be started again with bus_deliver_from(). One thread at a time. */
+/* The next message, waited for up to `wait_ms`. HF_TIMEOUT when there is none; HF_AWAY (waited for a
+ * connection up to `wait_ms`) or HF_STALE (at once: a gap, silence, or not begun) when delivery must be started again
+ * with bus_deliver_from(). One thread at a time, for these two and bus_close(). */
 HF_MUST_CHECK enum hf_err bus_next(struct bus *bus, int64_t wait_ms, struct bus_message *out);
 void bus_message_free(struct bus_message *message);
 

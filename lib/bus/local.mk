@@ -1,3 +1,8 @@
 EXTRA_DIST += lib/bus/.may_include
 lib_libhourfold_a_SOURCES += \
-	lib/bus/bus.h
+	lib/bus/bus.c lib/bus/bus.h \
+	lib/bus/deliver.c \
+	lib/bus/internal.h \
+	lib/bus/link.c \
+	lib/bus/publish.c \
+	lib/bus/stream.c
