@@ -211,7 +211,7 @@ enum hf_err reader_refuse(struct sample_reader *reader, const char *code, const 
 
     int prefix = reader->position == 0
                      ? 0
-                     : snprintf(fault->message, sizeof fault->message, "sample %zu of the array: ", reader->position);
+                     : snprintf(fault->message, sizeof fault->message, "item %zu of the array: ", reader->position);
     va_list args;
     va_start(args, format);
     vsnprintf(fault->message + prefix, sizeof fault->message - (size_t)prefix, format, args);

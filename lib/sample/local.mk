@@ -1,6 +1,7 @@
 EXTRA_DIST += lib/sample/.may_include
 lib_libhourfold_a_SOURCES += \
 	lib/sample/check.c \
+	lib/sample/collectd.c \
 	lib/sample/json.c lib/sample/json.h \
 	lib/sample/list.c \
 	lib/sample/query.c \

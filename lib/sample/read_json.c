@@ -165,9 +165,9 @@ static enum hf_err read_samples(struct sample_reader *reader, struct json *json)
         if (err != HF_OK)
             return err;
     }
+    reader->position = 0;
     if (failed(event))
         return reader_refuse_json(reader, json, event);
-    reader->position = 0;
     return event == JSON_ARRAY_END
                ? HF_OK
                : reader_refuse(reader, "bad_json", "", 0, "the array must hold sample objects alone");

@@ -15,10 +15,12 @@
 
 struct arena_chunk;
 
-/* One value of a collectd value list, and its name once that has been read. */
+/* One value of a collectd value list and its name; either may be read before the other. */
 struct collectd_source {
     double value;
     bool null;
+    const char *name; /* in the input, or in `strings` */
+    size_t name_bytes;
 };
 
 struct sample_memory {
@@ -37,7 +39,7 @@ struct sample_reader {
     struct sample_list *list;
     struct sample_fault *fault;
     size_t first;    /* samples of the list that were there before */
-    size_t position; /* of the sample object in its array, from 1; 0 outside an array */
+    size_t position; /* of the object in its array, from 1; 0 outside an array */
 };
 
 /* Begin a request; see to it that the list has its memory. HF_NOMEM. */
