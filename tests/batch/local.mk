@@ -2,3 +2,8 @@
 UNIT_TESTS += tests/batch/batch_test
 tests_batch_batch_test_SOURCES = tests/batch/batch_test.c
 tests_batch_batch_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/batch/batch_fuzz
+tests_batch_batch_fuzz_SOURCES = tests/batch/batch_fuzz.c
+tests_batch_batch_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += tests/batch/corpus/batch
