@@ -6,6 +6,10 @@ fcgi_libloop_a_SOURCES = \
 	fcgi/socket.c fcgi/socket.h
 FCGI_PROGRAM_LIBS = fcgi/libloop.a $(FCGI_LIBS) $(HOURFOLD_LIBS)
 
+pkglibexec_PROGRAMS += fcgi/hourfold-collect
+fcgi_hourfold_collect_SOURCES = fcgi/collect.c fcgi/hold.c fcgi/hold.h fcgi/route.c fcgi/route.h
+fcgi_hourfold_collect_LDADD = $(FCGI_PROGRAM_LIBS)
+
 pkglibexec_PROGRAMS += fcgi/hourfold-query
 fcgi_hourfold_query_SOURCES = fcgi/query.c
 fcgi_hourfold_query_LDADD = $(FCGI_PROGRAM_LIBS)

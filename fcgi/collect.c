@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hourfold-collect: takes samples over FastCGI and answers 204 when JetStream
+ * has stored them.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "access/access.h"
+#include "base/cli.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "hold.h"
+#include "loop.h"
+#include "route.h"
+#include "sample/sample.h"
+
+#define READY_WAIT_MS 2000  /* at the start, before requests are taken: they would only be refused */
+#define HEADERS_BYTES 2048
+#define PREFLIGHT_S "86400"
+
+/* What is answered when samples cannot be taken just now. Clients are to come again, not all in the same moment. */
+#define RETRY_AFTER "Retry-After: 2\r\n"
+
+struct server {
+    const struct cli_program *program;
+    struct hf_conf *conf;
+    struct access *access;
+    struct loop *loop;
+    struct hold *hold;
+    char headers[1536]; /* of every answer */
+};
+
+/* ---- answers ---- */
+
+/* The headers of every answer, and more. Return `out`. */
+static const char *headers_with(const struct server *server, const char *more, char out[HEADERS_BYTES])
+{
+    snprintf(out, HEADERS_BYTES, "%s%s", server->headers, more);
+    return out;
+}
+
+static void refuse(const struct server *server, struct request *request, unsigned status, const char *more,
+                   const char *code, const char *message, const char *parameter)
+{
+    char headers[HEADERS_BYTES];
+    request_error(request, status, headers_with(server, more, headers), code, message, parameter);
+}
+
+static void answer_stored(const struct server *server, struct request *request)
+{
+    request_answer(request, 204, server->headers, "", 0);
+}
+
+static void answer_unavailable(const struct server *server, struct request *request, enum hf_err why)
+{
+    const char *message = why == HF_FULL ? "the stream is full; send again later"
+                                         : "samples cannot be stored just now; send again later";
+    refuse(server, request, 503, RETRY_AFTER, "unavailable", message, "");
+}
+
+/* The answer to a held request. */
+static void answer_held(void *context, struct request *request, enum hf_err outcome)
+{
+    if (outcome == HF_OK)
+        answer_stored(context, request);
+    else
+        answer_unavailable(context, request, outcome);
+}
+
+static const char *methods_of(enum route route)
+{
+    return route == ROUTE_COLLECT ? "GET, POST, OPTIONS" : "POST, OPTIONS";
+}
+
+static void answer_preflight(const struct server *server, struct request *request, enum route route)
+{
+    char more[256];
+    char headers[HEADERS_BYTES];
+    snprintf(more, sizeof more,
+             "Allow: %s\r\n"
+             "Access-Control-Allow-Methods: %s\r\n"
+             "Access-Control-Allow-Headers: Authorization, Content-Type\r\n"
+             "Access-Control-Max-Age: " PREFLIGHT_S "\r\n",
+             methods_of(route), methods_of(route));
+    request_answer(request, 204, headers_with(server, more, headers), "", 0);
+}
+
+/* ---- requests ---- */
+
+/* False when the request was answered: that method is not for that route. */
+static bool method_fits(const struct server *server, struct request *request, enum route route)
+{
+    char allow[64];
+    enum request_method method = request_method(request);
+    if (method == REQUEST_POST || (method == REQUEST_GET && route == ROUTE_COLLECT))
+        return true;
+    snprintf(allow, sizeof allow, "Allow: %s\r\n", methods_of(route));
+    refuse(server, request, 405, allow, "method_not_allowed", "this resource takes the methods of the Allow header", "");
+    return false;
+}
+
+/* False when the request was answered: its sender may not send. */
+static bool sender_may(const struct server *server, struct request *request)
+{
+    const char *authorization = request_param_or_null(request, "HTTP_AUTHORIZATION");
+    if (authorization == NULL) /* what Apache makes of a variable that a rewrite rule has set */
+        authorization = request_param_or_null(request, "REDIRECT_HTTP_AUTHORIZATION");
+    if (access_send(server->access, authorization))
+        return true;
+    if (authorization == NULL)
+        refuse(server, request, 401, "WWW-Authenticate: Bearer\r\n", "unauthorized",
+               "sending samples needs Authorization: Bearer TOKEN", "");
+    else
+        refuse(server, request, 403, "", "forbidden", "this token may not send samples", "");
+    return false;
+}
+
+/* Read the samples of a body. False when the request was answered: it has none that can be read. */
+static bool read_body(const struct server *server, struct request *request, enum route route,
+                      const struct sample_limits *limits, struct sample_list *list)
+{
+    struct sample_fault fault;
+    const char *body = NULL;
+    size_t len = 0;
+    if (!route_type_is_json(request_param(request, "CONTENT_TYPE"))) {
+        refuse(server, request, 415, "", "unsupported_type", "send application/json or text/plain", "");
+        return false;
+    }
+    enum hf_err err = request_body(request, (size_t)server->conf->collect.max_body, &body, &len);
+    if (err == HF_FULL) {
+        refuse(server, request, 413, "", "too_large", "the body is longer than collect.max_body", "");
+        return false;
+    }
+    if (err == HF_INVALID) {
+        refuse(server, request, 400, "", "bad_json", "the body did not come whole", "");
+        return false;
+    }
+    if (err == HF_OK)
+        err = route == ROUTE_COLLECT ? sample_read_json(body, len, limits, list, &fault)
+                                     : sample_read_collectd(body, len, limits, list, &fault);
+    if (err == HF_INVALID)
+        refuse(server, request, 400, "", fault.code, fault.message, fault.parameter);
+    else if (err != HF_OK)
+        answer_unavailable(server, request, err);
+    return err == HF_OK;
+}
+
+/* The same for a query string. */
+static bool read_query(const struct server *server, struct request *request, const char *query, size_t len,
+                       const struct sample_limits *limits, struct sample_list *list)
+{
+    struct sample_fault fault;
+    enum hf_err err = sample_read_query(query, len, limits, list, &fault);
+    if (err == HF_INVALID)
+        refuse(server, request, 400, "", fault.code, fault.message, fault.parameter);
+    else if (err != HF_OK)
+        answer_unavailable(server, request, err);
+    return err == HF_OK;
+}
+
+/* Hold the request until its samples are stored, or answer why that cannot be. */
+static void keep(const struct server *server, struct request *request, const struct sample_list *list)
+{
+    if (list->count == 0) { /* a report of collectd without a value */
+        answer_stored(server, request);
+        return;
+    }
+    enum hf_err err = hold_add(server->hold, list, request);
+    if (err == HF_FULL)
+        refuse(server, request, 413, "", "too_large", "the samples of one request do not fit into one message", "");
+    else if (err != HF_OK)
+        answer_unavailable(server, request, err);
+}
+
+static void handle(void *context, void *state, struct request *request)
+{
+    const struct server *server = context;
+    struct sample_list *list = state;
+    const char *query;
+    size_t query_bytes;
+    enum route route = route_of(request_param(request, "REQUEST_URI"), &query, &query_bytes);
+    if (route == ROUTE_NONE) {
+        refuse(server, request, 404, "", "not_found", "there is /collect and /collect/collectd", "");
+        return;
+    }
+    if (request_method(request) == REQUEST_OPTIONS) {
+        answer_preflight(server, request, route);
+        return;
+    }
+    if (!method_fits(server, request, route) || !sender_may(server, request))
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct sample_limits limits = {.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+                                   .max_age_ms = server->conf->collect.max_age_ms,
+                                   .max_skew_ms = server->conf->collect.max_skew_ms,
+                                   .max_samples = (size_t)server->conf->collect.max_samples};
+    sample_list_reset(list);
+    bool good = request_method(request) == REQUEST_POST
+                    ? read_body(server, request, route, &limits, list)
+                    : read_query(server, request, query, query_bytes, &limits, list);
+    if (good)
+        keep(server, request, list);
+}
+
+static void *worker_begin(void *context)
+{
+    (void)context;
+    struct sample_list *list = malloc(sizeof *list);
+    if (list != NULL)
+        sample_list_init(list);
+    return list;
+}
+
+static void worker_end(void *context, void *state)
+{
+    (void)context;
+    sample_list_free(state);
+    free(state);
+}
+
+/* ---- the program ---- */
+
+/* What this version does not do is refused, not left out in silence. */
+static int check_conf(const struct server *server)
+{
+    const struct hf_conf *conf = server->conf;
+    if (conf->collect.durability == CONF_DURABILITY_POWER)
+        return cli_fail(server->program, CLI_USAGE,
+                        "collect.durability = power needs a spool, which this version does not have; use process");
+    if (conf->collect.spool[0] != '\0')
+        return cli_fail(server->program, CLI_USAGE,
+                        "collect.spool is set, but this version has no spool yet; leave it empty");
+    if (conf->collect.rate != 0)
+        return cli_fail(server->program, CLI_USAGE,
+                        "collect.rate is set, but this version does not limit rates yet; use 0");
+    for (const char *p = conf->collect.cors_origin; *p != '\0'; p++)
+        if (*p <= ' ' || *p > '~')
+            return cli_fail(server->program, CLI_USAGE,
+                            "collect.cors_origin: an origin is printable ASCII without spaces, or *");
+    return -1;
+}
+
+static void make_headers(struct server *server)
+{
+    const char *origin = server->conf->collect.cors_origin;
+    int len = snprintf(server->headers, sizeof server->headers, "Cache-Control: no-store\r\n");
+    if (origin[0] != '\0')
+        snprintf(server->headers + len, sizeof server->headers - (size_t)len,
+                 "Access-Control-Allow-Origin: %s\r\n%s", origin, strcmp(origin, "*") == 0 ? "" : "Vary: Origin\r\n");
+}
+
+static int serve(struct server *server)
+{
+    struct hf_why why = {""};
+    struct hold_options options = {.conf = server->conf,
+                                   .name = server->program->name,
+                                   .requests_max = loop_held_max(server->loop),
+                                   .answer = answer_held,
+                                   .context = server};
+    enum hf_err err = hold_open(&options, &server->hold, &why);
+    if (err != HF_OK)
+        return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
+    if (!hold_await_ready(server->hold, READY_WAIT_MS))
+        hf_log(HF_WARNING, "bus_away", "url=%s", server->conf->bus.url);
+    hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
+    err = loop_run(server->loop, &why);
+    hold_close(&server->hold);
+    if (err != HF_OK)
+        return cli_fail(server->program, CLI_FAILED, "%s", why.text);
+    hf_log(HF_NOTICE, "ended", "reason=signal");
+    return CLI_DONE;
+}
+
+static int run(struct server *server, const struct cli_args *args)
+{
+    struct hf_why why = {""};
+    struct loop_options options = {.listen = args->socket,
+                                   .threads = (unsigned)server->conf->collect.threads,
+                                   .handle = handle,
+                                   .thread_begin = worker_begin,
+                                   .thread_end = worker_end,
+                                   .context = server};
+    int code = check_conf(server);
+    if (code >= 0)
+        return code;
+    make_headers(server);
+    if (access_new(server->conf, &server->access, &why) != HF_OK)
+        return cli_fail(server->program, CLI_USAGE, "%s", why.text);
+    enum hf_err err = loop_open(&options, &server->loop, &why);
+    if (err != HF_OK)
+        code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
+    else
+        code = serve(server);
+    loop_close(&server->loop);
+    access_free(&server->access);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_program program = {
+        .name = "hourfold-collect",
+        .letters = "cslv",
+        .operands = "",
+        .text = "Takes metric samples over FastCGI and publishes them to NATS JetStream.\n",
+        .sections = "bus collect"};
+    struct server server = {.program = &program};
+    struct cli_args args;
+    int code = cli_parse(&program, argc, argv, &args);
+    if (code < 0)
+        code = cli_conf(&program, &args, &server.conf);
+    if (code >= 0)
+        return code;
+    code = run(&server, &args);
+    conf_free(&server.conf);
+    return code;
+}

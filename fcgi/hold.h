@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hold, batch, finish: requests whose samples wait to be stored by JetStream.
+ *
+ * The samples of a request go into the open batch, and the request is held. When
+ * no other batch is out, the open one is sealed and published; meanwhile the next
+ * fills. So a batch is as large as what came while the one before it was on its
+ * way: no timer, no size to tune. When a batch is acknowledged, its requests are
+ * answered 204, on a thread of their own.
+ *
+ * A batch without an answer is published again under its number, until its oldest
+ * request has waited HOLD_WAIT_MS; its requests are then answered 503, and
+ * whether its samples were stored is unknown. A batch that is refused has its
+ * requests answered 503 at once.
+ */
+#ifndef HF_FCGI_HOLD_H
+#define HF_FCGI_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "loop.h"
+#include "sample/sample.h"
+
+#define HOLD_WAIT_MS 4000      /* the longest a request waits for its acknowledgement */
+#define HOLD_END_MS 3000       /* the same, when the program ends */
+#define HOLD_ROOM_WAIT_MS 2000 /* the longest hold_add() waits for room in a batch */
+
+struct hold;
+
+struct hold_options {
+    const struct hf_conf *conf; /* outlives the hold */
+    const char *name;           /* of the program, for the bus */
+    unsigned requests_max;      /* that can be held at once */
+    /* Answer one held request and let go of it: HF_OK, its samples are stored; HF_FULL, the stream is full; any other, they
+     * are not, as far as is known. On a thread of the hold. */
+    void (*answer)(void *context, struct request *request, enum hf_err outcome);
+    void *context;
+};
+
+/* Connect in the background. HF_INVALID when the configuration of the bus cannot be used; HF_NOMEM; HF_IO. */
+HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct hold **out, struct hf_why *why);
+
+/* Wait until samples can be stored, at most `wait_ms`. */
+bool hold_await_ready(struct hold *hold, int64_t wait_ms);
+
+/* Put the samples (at least one) into the open batch and hold the request. Otherwise than with HF_OK the request stays the
+ * caller's: HF_AWAY, the bus is away; HF_BUSY, there is no room; HF_FULL, they do not fit into any batch; HF_NOMEM. May
+ * wait for room. Thread safe. */
+HF_MUST_CHECK enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request);
+
+/* Publish what is open, wait for what is out at most HOLD_END_MS, answer all, disconnect, free. No hold_add() may run.
+ * NULL inside is allowed. */
+void hold_close(struct hold **hold);
+
+#endif

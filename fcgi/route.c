@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool ends_with(const char *path, size_t len, const char *end)
+{
+    size_t end_bytes = strlen(end);
+    return len >= end_bytes && memcmp(path + len - end_bytes, end, end_bytes) == 0;
+}
+
+enum route route_of(const char *uri, const char **query, size_t *query_bytes)
+{
+    size_t len = strcspn(uri, "?");
+    *query = uri + len + (uri[len] == '?');
+    *query_bytes = strlen(*query);
+    if (ends_with(uri, len, "/collect"))
+        return ROUTE_COLLECT;
+    if (ends_with(uri, len, "/collect/collectd"))
+        return ROUTE_COLLECTD;
+    return ROUTE_NONE;
+}
+
+bool route_type_is_json(const char *content_type)
+{
+    static const char *const types[] = {"application/json", "text/plain"};
+    content_type += strspn(content_type, " \t");
+    size_t len = strcspn(content_type, "; \t");
+    const char *rest = content_type + len;
+    rest += strspn(rest, " \t");
+    if (*rest != '\0' && *rest != ';')
+        return false;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i]) == len && strncasecmp(types[i], content_type, len) == 0)
+            return true;
+    return false;
+}
