@@ -11,7 +11,7 @@
 /* ---- keys ---- */
 
 #define INSERTION_SORT_MAX 24u
-#define DIGIT_BITS 8u
+#define DIGIT_BITS 7u
 #define DIGITS (1u << DIGIT_BITS)
 
 static void insertion_sort(uint64_t *keys, size_t n)
@@ -67,6 +67,8 @@ uint64_t *keys_sort(uint64_t *keys, uint64_t *spare, size_t n, unsigned shift)
 
 /* ---- buckets ---- */
 
+static inline uint64_t only_if(bool condition, uint64_t v) { return v & (0 - (uint64_t)condition); }
+
 static size_t gather(struct bucket *absent, size_t m, uint64_t key)
 {
     if (m > 0 && absent[m - 1].key == key) {
@@ -116,7 +118,7 @@ static size_t count_by_merge(struct bucket *buckets, size_t n, const uint64_t *k
             continue;
         }
         bool here = buckets[i].key == key;
-        buckets[i].count += here ? each : 0;
+        buckets[i].count += only_if(here, each);
         i += !here;
         j += here;
     }
@@ -134,35 +136,21 @@ size_t buckets_count(struct bucket *buckets, size_t n, const uint64_t *keys, siz
     return count_by_merge(buckets, n, keys, n_keys, shift, each, absent);
 }
 
-/* Append to the n buckets of `out`, or count into the last of them, which is `last`, too. */
-static inline size_t append(struct bucket *out, size_t n, struct bucket *last, uint64_t key, uint64_t count)
+size_t buckets_merge(struct bucket *out, const struct bucket *a, size_t na, const struct bucket *b, size_t nb)
 {
-    bool same = key == last->key;
-    n += !same;
-    *last = (struct bucket){key, count + (same ? last->count : 0)};
-    out[n - 1] = *last;
-    return n;
-}
-
-static const struct bucket none = {UINT64_MAX, 0}; /* before the first; no finite double has this key */
-
-size_t buckets_merge(struct bucket *out, const struct bucket *a, size_t na, unsigned a_shift, const struct bucket *b,
-                     size_t nb, unsigned b_shift)
-{
-    struct bucket last = none;
     size_t n = 0, i = 0, j = 0;
     while (i < na && j < nb) {
-        uint64_t a_key = a[i].key >> a_shift, b_key = b[j].key >> b_shift;
-        bool take_a = a_key <= b_key, take_b = b_key <= a_key;
-        uint64_t count = (take_a ? a[i].count : 0) + (take_b ? b[j].count : 0);
-        n = append(out, n, &last, take_a ? a_key : b_key, count);
+        bool take_a = a[i].key <= b[j].key, take_b = b[j].key <= a[i].key;
+        out[n].key = take_a ? a[i].key : b[j].key;
+        out[n].count = only_if(take_a, a[i].count) + only_if(take_b, b[j].count);
+        n++;
         i += take_a;
         j += take_b;
     }
-    for (; i < na; i++)
-        n = append(out, n, &last, a[i].key >> a_shift, a[i].count);
-    for (; j < nb; j++)
-        n = append(out, n, &last, b[j].key >> b_shift, b[j].count);
+    while (i < na)
+        out[n++] = a[i++];
+    while (j < nb)
+        out[n++] = b[j++];
     return n;
 }
 
@@ -189,12 +177,17 @@ unsigned buckets_fit(const struct bucket *buckets, size_t n, size_t limit)
     return shift;
 }
 
-size_t buckets_coarsen(struct bucket *buckets, size_t n, unsigned shift)
+size_t buckets_coarsen(struct bucket *out, const struct bucket *buckets, size_t n, unsigned shift)
 {
-    struct bucket last = none;
+    struct bucket last = {UINT64_MAX, 0}; /* no finite double has this key */
     size_t left = 0;
-    for (size_t i = 0; i < n; i++)
-        left = append(buckets, left, &last, buckets[i].key >> shift, buckets[i].count);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = buckets[i].key >> shift;
+        bool same = key == last.key;
+        left += !same;
+        last = (struct bucket){key, buckets[i].count + only_if(same, last.count)};
+        out[left - 1] = last;
+    }
     return left;
 }
 

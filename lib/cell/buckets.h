@@ -24,16 +24,15 @@ uint64_t *keys_sort(uint64_t *keys, uint64_t *spare, size_t n, unsigned shift);
 size_t buckets_count(struct bucket *buckets, size_t n, const uint64_t *keys, size_t n_keys, unsigned shift,
                      uint64_t each, struct bucket *absent);
 
-/* Merge a and b, whose keys are shifted right further by a_shift and b_shift, into `out` with room for
- * na + nb. Returns the number of buckets. */
-size_t buckets_merge(struct bucket *out, const struct bucket *a, size_t na, unsigned a_shift, const struct bucket *b,
-                     size_t nb, unsigned b_shift);
+/* Merge a and b, of one shift, into `out` with room for na + nb. Returns the number of buckets. */
+size_t buckets_merge(struct bucket *out, const struct bucket *a, size_t na, const struct bucket *b, size_t nb);
 
 /* The smallest further shift that leaves at most `limit` buckets. */
 unsigned buckets_fit(const struct bucket *buckets, size_t n, size_t limit);
 
-/* Shift all keys right and merge neighbours that become one. Returns the number left. */
-size_t buckets_coarsen(struct bucket *buckets, size_t n, unsigned shift);
+/* Shift all keys right and merge neighbours that become one, into `out` with room for n, which may be `buckets`.
+ * Returns the number left. */
+size_t buckets_coarsen(struct bucket *out, const struct bucket *buckets, size_t n, unsigned shift);
 
 /* The bucket of the rank-th smallest sample (from 1), which there is. */
 uint64_t buckets_key_at(const struct bucket *buckets, uint64_t rank);

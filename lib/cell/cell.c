@@ -93,26 +93,44 @@ enum hf_err cell_fit(struct cell *cell)
         return HF_NOMEM;
     if (made != NULL)
         cell->sums = made;
-    cell->n_buckets = (uint32_t)buckets_coarsen(cell->buckets, cell->n_buckets, further);
+    cell->n_buckets = (uint32_t)buckets_coarsen(cell->buckets, cell->buckets, cell->n_buckets, further);
     cell->shift += further;
     return HF_OK;
 }
 
-/* Bring in buckets of `shift`. If the cell had no sums and now keeps them, they hold what it had before. */
-static enum hf_err bring_in(struct cell *cell, const struct bucket *buckets, size_t n, unsigned shift)
+/* Merge the cell's buckets with others of `shift` into `merged`, which has room for both twice, at the smallest shift
+ * that will do: `*common`. Returns the number. */
+static size_t merge_to_fit(struct bucket *merged, const struct cell *cell, const struct bucket *others, size_t n,
+                           unsigned shift, unsigned *common)
 {
-    struct bucket *merged = malloc((cell->n_buckets + n) * sizeof *merged);
-    if (merged == NULL)
-        return HF_NOMEM;
-    unsigned common = shift > cell->shift ? shift : cell->shift;
-    size_t n_merged =
-        buckets_merge(merged, cell->buckets, cell->n_buckets, common - cell->shift, buckets, n, common - shift);
+    const struct bucket *own = cell->buckets;
+    size_t n_own = cell->n_buckets;
+    struct bucket *coarse = merged + n_own + n;
+    *common = shift > cell->shift ? shift : cell->shift;
+    if (*common > cell->shift) {
+        n_own = buckets_coarsen(coarse, own, n_own, *common - cell->shift);
+        own = coarse;
+    } else if (*common > shift) {
+        n = buckets_coarsen(coarse, others, n, *common - shift);
+        others = coarse;
+    }
+    size_t n_merged = buckets_merge(merged, own, n_own, others, n);
     if (n_merged > cell->max_buckets) {
         unsigned further = buckets_fit(merged, n_merged, cell->max_buckets);
-        n_merged = buckets_coarsen(merged, n_merged, further);
-        common += further;
+        n_merged = buckets_coarsen(merged, merged, n_merged, further);
+        *common += further;
     }
+    return n_merged;
+}
 
+/* Bring in buckets of `shift`. If the cell had no sums and now keeps them, they hold what it had before. */
+static enum hf_err bring_in(struct cell *cell, const struct bucket *others, size_t n, unsigned shift)
+{
+    struct bucket *merged = malloc(2 * (cell->n_buckets + n) * sizeof *merged);
+    if (merged == NULL)
+        return HF_NOMEM;
+    unsigned common;
+    size_t n_merged = merge_to_fit(merged, cell, others, n, shift, &common);
     struct sums *made;
     enum hf_err err = make_sums(cell, common, &made);
     if (err == HF_OK)

@@ -6,12 +6,17 @@
  *   1        version: 1
  *   1        shift s: 0 … 60
  *   varint   n, the number of buckets. 0 for an empty cell, which has s = 0 and ends here
- *   1        z: zero bits that all bucket keys end in; keys are written without them
- *   varint   the first key
+ *   1        form of the keys, f (form.h)
+ *              0 … 63   key / 2^f - 2^(63 - s - f) is written: all keys end in f zero bits
+ *              64 … 73  the value times 10^(f - 64) is written; only if s = 0
+ *   svarint  the first key
  *   varint   the first count, less 1
- *   n - 1 times, for the other buckets in order:
- *     varint   2 (count - 1) + 1 if the key is not the one after the key before it
- *     varint   only if so: how far it is past that one, less 1
+ *   n - 1 times, for the other buckets in order, of count c and g past the one before:
+ *     varint   2 (c - 1)        if g = 1
+ *              4 (g - 2) + 1    if g > 1, c = 1 and g - 2 < 2^62
+ *              3                otherwise, followed by
+ *     varint   c - 1, and
+ *     varint   g - 2
  *   only if s > 0:
  *     varint   the minimum's key less the least of the first bucket: < 2^s
  *     varint   the maximum's key less the least of the last bucket: < 2^s
@@ -23,11 +28,11 @@
  *   varint   zero bytes left out at the low end
  *   length   the magnitude, low byte first; neither first nor last byte is zero
  *
- * Varints are those of base/buf.h. At s = 0 the buckets hold every sample, and
- * all else follows from them.
+ * Varints and svarints are those of base/buf.h. At s = 0 the buckets hold every
+ * sample, and all else follows from them.
  *
  * One cell has one encoding, and what is read back is checked for it: nothing
- * left over, the shortest form of each number, z as large as can be, keys
+ * left over, the shortest form of each number, the right form of keys, keys
  * ascending in the range of finite doubles, counts adding up to no more than
  * 2^63 - 1, minimum and maximum in the first and the last bucket, sums that
  * such a count of samples between them can have (bounds of the sum, of the
@@ -36,18 +41,17 @@
  * have been enough for the cell's own limit can not be told from the bytes,
  * nor can every sum within those bounds be told from the true one.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cell/cell_impl.h"
+#include "cell/form.h"
 #include "cell/key.h"
 #include "cell/limbs.h"
 
 #define VERSION 1u
-#define VARINT_MAX_BYTES 10u
-#define SUM_BYTES (8 * SUMS_SUM_LIMBS)
-#define SQUARES_BYTES (8 * SUMS_SQUARES_LIMBS)
+#define BUCKET_MAX_BYTES 21u /* of write_bucket() */
+#define SINGLE_LIMIT (UINT64_C(1) << 62)
 #define COUNT_MAX ((uint64_t)INT64_MAX)
 
 /* ---- encode ---- */
@@ -61,34 +65,33 @@ static inline unsigned char *write_varint(unsigned char *at, uint64_t v)
     return at;
 }
 
-static unsigned common_zero_bits(const struct bucket *buckets, size_t n)
+static inline unsigned char *write_bucket(unsigned char *at, uint64_t samples, uint64_t step)
 {
-    uint64_t any = 0;
-    for (size_t i = 0; i < n; i++)
-        any |= buckets[i].key;
-    unsigned zeros = 0;
-    while ((any >> zeros & 1) == 0)
-        zeros++;
-    return zeros;
+    if (step == 1)
+        return write_varint(at, (samples - 1) << 1);
+    if (samples == 1 && step - 2 < SINGLE_LIMIT)
+        return write_varint(at, (step - 2) << 2 | 1);
+    *at++ = 3;
+    return write_varint(write_varint(at, samples - 1), step - 2);
 }
 
-static void put_buckets(struct hf_buf *out, const struct bucket *buckets, size_t n)
+static void put_buckets(struct hf_buf *out, const struct bucket *buckets, size_t n, unsigned shift)
 {
     enum { AT_ONCE = 64 };
-    unsigned zeros = common_zero_bits(buckets, n);
-    hf_buf_u8(out, (uint8_t)zeros);
-    hf_buf_varint(out, buckets[0].key >> zeros);
+    const struct form form = form_of(buckets, n, shift);
+    uint64_t place = form_place(&form, buckets[0].key);
+    hf_buf_u8(out, form.code);
+    hf_buf_svarint(out, (int64_t)(place - form.zero));
     hf_buf_varint(out, buckets[0].count - 1);
     for (size_t i = 1; i < n;) {
-        if (hf_buf_reserve(out, AT_ONCE * 2 * VARINT_MAX_BYTES) != HF_OK)
+        if (hf_buf_reserve(out, AT_ONCE * BUCKET_MAX_BYTES) != HF_OK)
             return;
         unsigned char *at = out->data + out->len;
         size_t end = n - i > AT_ONCE ? i + AT_ONCE : n;
         for (; i < end; i++) {
-            uint64_t skipped = ((buckets[i].key - buckets[i - 1].key) >> zeros) - 1;
-            at = write_varint(at, (buckets[i].count - 1) << 1 | (skipped != 0));
-            if (skipped != 0)
-                at = write_varint(at, skipped - 1);
+            uint64_t before = place;
+            place = form_place(&form, buckets[i].key);
+            at = write_bucket(at, buckets[i].count, place - before);
         }
         out->len = (size_t)(at - out->data);
     }
@@ -119,7 +122,7 @@ enum hf_err cell_encode(struct cell *cell, struct hf_buf *out)
     hf_buf_u8(out, (uint8_t)shift);
     hf_buf_varint(out, n);
     if (n > 0)
-        put_buckets(out, cell->buckets, n);
+        put_buckets(out, cell->buckets, n, shift);
     if (shift > 0) {
         uint64_t magnitude[SUMS_SUM_LIMBS];
         bool negative = limbs_magnitude(magnitude, cell->sums->sum, SUMS_SUM_LIMBS);
@@ -141,40 +144,47 @@ static inline uint64_t get_varint(struct hf_cur *cur)
     return hf_cur_varint(cur);
 }
 
+/* One bucket but the first. False for a needlessly long one; the cursor tells what else can fail. */
+static inline bool read_bucket(struct hf_cur *cur, uint64_t *samples, uint64_t *step)
+{
+    uint64_t word = get_varint(cur);
+    if ((word & 1) == 0) {
+        *samples = (word >> 1) + 1;
+        *step = 1;
+        return true;
+    }
+    if ((word & 2) == 0) {
+        *samples = 1;
+        *step = (word >> 2) + 2;
+        return true;
+    }
+    uint64_t less_one = get_varint(cur), less_two = get_varint(cur);
+    *samples = less_one + 1;
+    *step = less_two + 2;
+    return word == 3 && less_one < COUNT_MAX && less_two < UINT64_MAX - 1 && (less_one > 0 || less_two >= SINGLE_LIMIT);
+}
+
 /* Read n buckets, n > 0, into `cell`, which has room for them, and count their samples. */
 static bool get_buckets(struct hf_cur *cur, struct cell *cell, uint32_t n)
 {
-    unsigned zeros = hf_cur_u8(cur);
-    if (zeros + cell->shift > 63)
+    struct form form;
+    if (!form_of_code(hf_cur_u8(cur), cell->shift, &form))
         return false;
-    const uint64_t key_max = UINT64_MAX >> (zeros + cell->shift);
-    uint64_t key = hf_cur_varint(cur), any = key, samples = hf_cur_varint(cur), total = 0;
-    if (key > key_max)
+    uint64_t place = (uint64_t)hf_cur_svarint(cur) + form.zero, less_one = hf_cur_varint(cur);
+    if (place > form.most || less_one >= COUNT_MAX)
         return false;
-    for (uint32_t i = 0;;) {
-        if (samples >= COUNT_MAX - total)
+    cell->buckets[0] = (struct bucket){form_key(&form, place), less_one + 1};
+    cell->count = less_one + 1;
+    for (uint32_t i = 1; i < n; i++) {
+        uint64_t samples, step;
+        if (!read_bucket(cur, &samples, &step) || step > form.most - place || samples > COUNT_MAX - cell->count)
             return false;
-        total += samples + 1;
-        cell->buckets[i] = (struct bucket){key << zeros, samples + 1};
-        if (++i == n)
-            break;
-
-        uint64_t word = get_varint(cur), step = 1;
-        if (word & 1) {
-            uint64_t skipped = get_varint(cur);
-            if (skipped >= key_max)
-                return false;
-            step = skipped + 2;
-        }
-        if (step > key_max - key)
-            return false;
-        key += step;
-        any |= key;
-        samples = word >> 1;
+        place += step;
+        cell->buckets[i] = (struct bucket){form_key(&form, place), samples};
+        cell->count += samples;
     }
     cell->n_buckets = n;
-    cell->count = total;
-    return hf_cur_ok(cur) && (any & 1);
+    return hf_cur_ok(cur) && form_is_right(&form, cell->buckets, n, cell->shift);
 }
 
 static bool get_sum(struct hf_cur *cur, uint64_t *magnitude, size_t n, bool *negative)

@@ -6,13 +6,18 @@
  * its magnitude. A key is 2^63 plus them, or minus them for a negative number;
  * 0 and -0 are both 2^63. The trailing zero bits of "round" numbers survive,
  * for negative ones too, which the encoding makes use of.
+ *
+ * Encoding and statistics rely on each operation on doubles being rounded to a double at once.
  */
 #ifndef HF_CELL_KEY_H
 #define HF_CELL_KEY_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+_Static_assert(FLT_RADIX == 2 && DBL_MANT_DIG == 53 && FLT_EVAL_METHOD == 0, "doubles are not plain IEEE 754");
 
 #define KEY_ZERO (UINT64_C(1) << 63)
 #define KEY_MAGNITUDE_MAX UINT64_C(0x7FEFFFFFFFFFFFFF) /* of DBL_MAX */

@@ -1,5 +1,10 @@
 # tests of cell
-UNIT_TESTS += tests/cell/cell_property_test
+UNIT_TESTS += tests/cell/cell_test tests/cell/cell_property_test
+tests_cell_cell_test_SOURCES = tests/cell/cell_test.c
+tests_cell_cell_test_LDADD = $(UNIT_LIBS)
+# GNU and LLVM linkers alike; the test makes the library's allocations fail.
+tests_cell_cell_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 tests_cell_cell_property_test_SOURCES = tests/cell/cell_property_test.c
 tests_cell_cell_property_test_LDADD = $(UNIT_LIBS)
 tests_cell_cell_property_test_CPPFLAGS = $(AM_CPPFLAGS)
@@ -7,3 +12,22 @@ if HAVE_MPFR
 tests_cell_cell_property_test_CPPFLAGS += -DHAVE_MPFR
 tests_cell_cell_property_test_LDADD += -lmpfr -lgmp
 endif
+
+FUZZ_TARGETS += tests/cell/cell_fuzz
+tests_cell_cell_fuzz_SOURCES = tests/cell/cell_fuzz.c
+tests_cell_cell_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += \
+	tests/cell/corpus/cell/add-edges \
+	tests/cell/corpus/cell/add-integers \
+	tests/cell/corpus/cell/add-signed \
+	tests/cell/corpus/cell/binary \
+	tests/cell/corpus/cell/coarse \
+	tests/cell/corpus/cell/coarse-signed \
+	tests/cell/corpus/cell/coarse-subnormal \
+	tests/cell/corpus/cell/coarse-wide \
+	tests/cell/corpus/cell/decimals \
+	tests/cell/corpus/cell/empty \
+	tests/cell/corpus/cell/full-counts \
+	tests/cell/corpus/cell/integers \
+	tests/cell/corpus/cell/minute \
+	tests/cell/corpus/cell/one
