@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The consumer's state, shared by its files:
+ *   consumer.c  start, signals, the loop, the end
+ *   feed.c      the stream's side: attach to it, take messages, keep it from filling up
+ *   upkeep.c    the store's side: commit, sync, checkpoint, expire
+ * All run on the main thread.
+ *
+ * Functions that return an enum hf_err return HF_OK when the loop may go on, and
+ * else what ends the process after it was logged.
+ */
+#ifndef HF_CONSUMER_DAEMON_H
+#define HF_CONSUMER_DAEMON_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "bus/bus.h"
+#include "fold/fold.h"
+#include "store/store.h"
+
+#define MEMORY_MOST_BYTES ((size_t)256 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
+#define MEMORY_CACHE_BYTES ((size_t)128 << 20) /* of clean cells between commits */
+
+/* Waits between tries of what fails, doubled from the first to the last. */
+struct back_off {
+    int64_t wait_ms;
+    int64_t next_ms; /* of the monotonic clock */
+};
+
+struct consumer {
+    const struct hf_conf *conf; /* as it was at the start */
+    int64_t commit_interval_ms;
+    struct store *store;
+    struct fold *fold;
+    struct bus *bus;
+
+    /* The stream's side. */
+    atomic_bool reconnected; /* set on a NATS thread */
+    bool attached;           /* messages are being delivered */
+    bool ready;              /* and were so at least once */
+    struct bus_stream stream; /* as last heard */
+    struct back_off attach;
+    int64_t away_ms;         /* since when attaching fails; 0: it does not */
+    int64_t info_ms;         /* when to ask for it next; all such times are of the monotonic clock */
+
+    /* The store's side. */
+    int64_t commit_ms;
+    bool commit_failed; /* the last one did, and everything is kept */
+    struct back_off commit;
+    int64_t sync_ms;
+    uint64_t synced_position;
+    int64_t checkpoint_ms;
+    bool checkpoint_due; /* something was committed since the last */
+    int64_t expire_ms;
+
+    struct hf_log_limit bus_log;
+    struct hf_log_limit commit_log;
+    struct hf_log_limit expire_log;
+};
+
+int64_t monotonic_ms(void);
+int64_t real_ms(void);
+
+void back_off_reset(struct back_off *back_off);
+void back_off_fail(struct back_off *back_off, int64_t now_ms, int64_t first_ms, int64_t last_ms);
+
+/* ---- feed.c ---- */
+
+/* For struct bus_options. */
+void feed_on_state(void *context, bool connected);
+
+/* Attach if that is to be done, then take messages until `until_ms` or until something else is due. Returns at the
+ * latest then. */
+enum hf_err feed(struct consumer *consumer, int64_t until_ms);
+
+/* Ask how the stream is, once a second: does all we know still hold, have we read it all, is it nearly full? */
+void feed_look(struct consumer *consumer, int64_t now_ms);
+
+/* ---- upkeep.c ---- */
+
+bool memory_full(const struct consumer *consumer);
+
+/* Do what is due at `now_ms`. */
+enum hf_err upkeep(struct consumer *consumer, int64_t now_ms);
+
+/* When something is due next. */
+int64_t upkeep_next(const struct consumer *consumer);
+
+/* Commit, sync: at the end. True when all is on the disk. */
+bool upkeep_finish(struct consumer *consumer);
+
+#endif
