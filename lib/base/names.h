@@ -20,8 +20,8 @@
 struct hf_name {
     const char *text; /* the caller's; not terminated */
     uint32_t len;
-    uint32_t hash;
-    uint32_t next; /* older name of the same bucket */
+    uint32_t hash; /* once it is in the table */
+    uint32_t next; /* older name of the same bucket; or a mark that it is not in the table */
 };
 
 /* All zero is an empty set. `list` may move when a name is added. */
@@ -37,7 +37,8 @@ struct hf_names {
 void hf_names_free(struct hf_names *names); /* and make it empty */
 
 /* Find `text` among the names numbered `from` and above, or else add it; `*index` is its number, `*added` says which.
- * The bytes are not copied: they must stay until the name is cut off. HF_NOMEM. */
+ * The bytes are not copied: they must stay until the name is cut off. Scopes nest: before a smaller `from` is used again,
+ * what was added under a larger one must be cut off. HF_NOMEM. */
 HF_MUST_CHECK enum hf_err hf_names_add(struct hf_names *names, uint32_t from, const char *text, size_t len,
                                        uint32_t *index, bool *added);
 

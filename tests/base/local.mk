@@ -21,3 +21,7 @@ tests_base_print_options_LDADD = $(HOURFOLD_LIBS)
 
 TESTS += tests/base/check-docs
 EXTRA_DIST += tests/base/check-docs
+
+UNIT_TESTS += tests/base/names_test
+tests_base_names_test_SOURCES = tests/base/names_test.c
+tests_base_names_test_LDADD = $(UNIT_LIBS)
