@@ -22,10 +22,8 @@ void sample_list_init(struct sample_list *list) { *list = (struct sample_list){0
 void sample_list_reset(struct sample_list *list)
 {
     list->count = 0;
-    if (list->memory != NULL) {
-        list->memory->current = list->memory->chunks;
-        list->memory->used = 0;
-    }
+    if (list->memory != NULL)
+        list->memory->current = NULL;
 }
 
 void sample_list_free(struct sample_list *list)

@@ -10,8 +10,9 @@
  * and time.
  *
  * What tells a sample from a map, a string member "key", may come last in the
- * object. An object is read as a map first; only when that fails is such a
- * member looked for, and found, the object read again as a sample.
+ * object. An object is read as a map until that fails, or until such a member
+ * comes; in the first case it is looked for in what follows. Where there is
+ * one, the object is read again as a sample.
  */
 #include <string.h>
 
@@ -49,6 +50,7 @@ static enum hf_err read_values(struct sample_reader *reader, struct json *json, 
 
 /* ---- a map ---- */
 
+/* HF_NOTFOUND: it is a sample. */
 static enum hf_err read_map(struct sample_reader *reader, struct json *json)
 {
     struct sample_head head = {.time_ms = reader->limits->now_ms};
@@ -56,9 +58,14 @@ static enum hf_err read_map(struct sample_reader *reader, struct json *json)
     while ((event = json_next(json)) == JSON_NAME) {
         const char *name = json->text;
         size_t name_bytes = json->len;
+        bool is_key = is_name(json, "key");
         enum hf_err err = reader_key(reader, name, name_bytes, name, name_bytes, &head);
-        if (err == HF_OK)
-            err = read_values(reader, json, json_next(json), name, name_bytes, &head);
+        if (err != HF_OK)
+            return err;
+        event = json_next(json);
+        if (is_key && event == JSON_STRING)
+            return HF_NOTFOUND;
+        err = read_values(reader, json, event, name, name_bytes, &head);
         if (err != HF_OK)
             return err;
     }
@@ -183,17 +190,18 @@ static enum hf_err read_end(struct sample_reader *reader, struct json *json)
 
 static enum hf_err read_object(struct sample_reader *reader, struct json *json)
 {
-    enum hf_err err = read_map(reader, json);
-    if (err != HF_INVALID)
-        return err;
-    struct json again;
     const size_t len = (size_t)(json->end - json->start);
-    json_begin(&again, json->start, len, json->strings, json->names);
-    enum json_event event = find_key(&again);
-    if (event == JSON_NOMEM)
-        return HF_NOMEM;
-    if (event != JSON_STRING)
-        return err; /* a map after all, and `json` is left where it failed */
+    enum hf_err err = read_map(reader, json);
+    if (err == HF_INVALID) {
+        json_begin(json, json->start, len, json->strings, json->names);
+        enum json_event event = find_key(json);
+        if (event == JSON_NOMEM)
+            return HF_NOMEM;
+        if (event == JSON_STRING)
+            err = HF_NOTFOUND;
+    }
+    if (err != HF_NOTFOUND)
+        return err;
     reader->list->count = reader->first;
     json_begin(json, json->start, len, json->strings, json->names);
     json_next(json);

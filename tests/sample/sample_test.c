@@ -251,6 +251,22 @@ static void faults_of_queries_are_told(void **state)
     must_refuse_all(sample_read_query, cases);
 }
 
+/* However far back samples may lie: there is no hour before 1970. */
+static void no_time_before_1970_is_taken(void **state)
+{
+    (void)state;
+    const struct sample_limits early = {.now_ms = 5000, .max_age_ms = 1000000, .max_skew_ms = 0, .max_samples = 1};
+    struct sample_list list = {0};
+    struct sample_fault fault;
+    static const struct { const char *query; enum hf_err err; } cases[] = {
+        {"key=a&value=1&ts=0", HF_OK}, {"key=a&value=1&ts=-0.0001", HF_INVALID}, {"key=a&value=1&ts=-1", HF_INVALID}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(sample_read_query(cases[i].query, strlen(cases[i].query), &early, &list, &fault), cases[i].err);
+    assert_string_equal(fault.code, "timestamp_out_of_range");
+    assert_string_equal(fault.message, "ts must lie from 1970-01-01T00:00:00Z to 1970-01-01T00:00:05Z, not at \"-1\"");
+    sample_list_free(&list);
+}
+
 static void the_number_of_samples_is_bounded(void **state)
 {
     (void)state;
@@ -299,5 +315,6 @@ static void messages_name_the_fault_and_the_range(void **state)
 
 UNIT_TESTS(unit(keys_are_checked), unit(ids_are_checked), unit(times_are_read_exactly),
            unit(every_millisecond_is_read_as_itself), unit(the_list_keeps_its_bytes_and_its_memory),
-           unit(queries_are_read), unit(faults_of_queries_are_told), unit(the_number_of_samples_is_bounded),
+           unit(queries_are_read), unit(faults_of_queries_are_told), unit(no_time_before_1970_is_taken),
+           unit(the_number_of_samples_is_bounded),
            unit(messages_name_the_fault_and_the_range))
