@@ -358,6 +358,7 @@ static void only_the_one_encoding_is_taken(void **state)
         CASE(HF_INVALID, "\x01\x01\x01\x7f" "a" "\x00\x00\x02", "a key past the end"),
         CASE(HF_INVALID, "\x01\x02\x02\x01" "a" "\x01" "a" "\x00\x00\x02\x04\x00\x02", "a key twice"),
         CASE(HF_INVALID, "\x01\x02\x02\x01" "a" "\x01" "b" "\x04\x00\x02\x00\x00\x02", "keys out of the order of use"),
+        CASE(HF_INVALID, "\x01\x02\x03\x01" "a" "\x01" "b" "\x04\x00\x02\x00\x00\x02\x04\x00\x02", "the second key first"),
         CASE(HF_INVALID, "\x01\x02\x02\x01" "a" "\x01" "b" "\x00\x00\x02\x00\x00\x02", "a key never used"),
         CASE(HF_INVALID, "\x01\x01\x01\x01" "a" "\x04\x00\x02", "a key that is not there"),
         CASE(HF_INVALID, "\x01\x01\x01\x01" "a" "\x80\x00\x00\x02", "an index with a needless byte"),
@@ -399,6 +400,29 @@ static void only_the_one_encoding_is_taken(void **state)
     batch_reader_free(&reader);
 }
 
+/* A message is never longer than one that batch_add() let grow, whose number may yet take ten bytes. */
+static void the_length_is_bounded_exactly(void **state)
+{
+    (void)state;
+    struct batch_reader *reader = batch_reader_new();
+    struct hf_buf buf = {0};
+    for (size_t key_bytes = 2; key_bytes <= 3; key_bytes++) {
+        const size_t samples = 333321;
+        hf_buf_clear(&buf);
+        hf_buf_put(&buf, "HFB\1producer\1\1", 14);
+        hf_buf_varint(&buf, samples);
+        hf_buf_varint(&buf, key_bytes);
+        hf_buf_put(&buf, "aaa", key_bytes);
+        for (size_t i = 0; i < samples; i++)
+            hf_buf_put(&buf, "\x00\x00\x02", 3);
+        put_checksum(&buf);
+        assert_int_equal(buf.len, BATCH_BYTES_MAX - 9 + key_bytes - 2);
+        assert_int_equal(open_copy(reader, buf.data, buf.len), key_bytes == 2 ? HF_OK : HF_INVALID);
+    }
+    hf_buf_free(&buf);
+    batch_reader_free(&reader);
+}
+
 static void a_sample_takes_few_bytes(void **state)
 {
     (void)state;
@@ -417,4 +441,5 @@ static void a_sample_takes_few_bytes(void **state)
 
 UNIT_TESTS(unit(random_lists_round_trip), unit(an_empty_batch_is_not_sealed), unit(a_list_is_added_whole_or_not_at_all),
            unit(a_batch_of_keys_alone_fills_up), unit(the_number_of_samples_is_bounded), unit(damage_is_always_found),
-           unit(only_the_one_encoding_is_taken), unit(a_sample_takes_few_bytes))
+           unit(only_the_one_encoding_is_taken), unit(the_length_is_bounded_exactly),
+           unit(a_sample_takes_few_bytes))
