@@ -63,7 +63,6 @@ struct loop {
     struct loop_options options;
     struct fcgi_socket socket;
     sigset_t stop_signals;
-    pthread_t main;
     atomic_bool stopping;
     struct worker *workers;
     struct request *requests;
@@ -190,6 +189,10 @@ static bool request_read(struct worker *worker, struct request *request, int fd)
     if (!good)
         return false;
     fcgx->keepConnection = 0;
+    if (FCGX_GetError(fcgx->in) != 0) { /* the parameters broke off: libfcgi takes those that came for all */
+        FCGX_Free(fcgx, 1);
+        return false;
+    }
     request->worker = worker;
     request->method = method_of(request_param(request, "REQUEST_METHOD"));
     request->input_read = request->input_done = false;
@@ -426,7 +429,6 @@ enum hf_err loop_run(struct loop *loop, struct hf_why *why)
 {
     unsigned started = 0;
     int failure = 0;
-    loop->main = pthread_self();
     for (; started < loop->options.threads; started++) {
         pthread_mutex_lock(&loop->lock);
         loop->running++;
@@ -450,7 +452,8 @@ enum hf_err loop_run(struct loop *loop, struct hf_why *why)
 
 void loop_stop(struct loop *loop)
 {
-    pthread_kill(loop->main, SIGTERM); /* which is blocked, and waited for in loop_run() */
+    (void)loop;
+    kill(getpid(), SIGTERM); /* which is blocked, and waited for in loop_run() */
 }
 
 bool loop_stopping(const struct loop *loop)

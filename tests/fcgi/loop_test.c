@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The FastCGI loop, with a handler in this process and a peer that speaks it byte by byte. */
+#include "../unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../fcgi/loop.h"
+#include "../bus/server.h"
+#include "client.h"
+
+#define BODY_MAX 100000
+#define HELD_MAX 2000
+
+struct rig {
+    char dir[64];
+    char path[100];
+    char address[110];
+    struct loop *loop;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    struct request *held[HELD_MAX];
+    unsigned held_count;
+    enum hf_err run_result;
+    atomic_uint begun;
+    atomic_uint ended;
+};
+
+static struct rig rig;
+
+/* /hold keeps the request; everything else is echoed: the body of a POST, or the URI. */
+static void handle(void *context, void *state, struct request *request)
+{
+    const char *uri = request_param(request, "REQUEST_URI");
+    const char *body = uri;
+    size_t len = strlen(uri);
+    (void)context;
+    assert_non_null(state);
+    if (strcmp(uri, "/hold") == 0) {
+        pthread_mutex_lock(&rig.lock);
+        rig.held[rig.held_count++] = request;
+        pthread_mutex_unlock(&rig.lock);
+        return;
+    }
+    if (strcmp(uri, "/unread") == 0) {
+        request_error(request, 415, "X-More: yes\r\n", "unsupported_type", "a \"quoted\" message", "type");
+        return;
+    }
+    if (strcmp(uri, "/204") == 0) {
+        request_answer(request, 204, "", "never sent", 10);
+        return;
+    }
+    if (request_method(request) == REQUEST_POST) {
+        enum hf_err err = request_body(request, BODY_MAX, &body, &len);
+        if (err != HF_OK) {
+            request_error(request, err == HF_FULL ? 413 : 400, "", "refused", "refused", NULL);
+            return;
+        }
+    }
+    request_answer(request, 200, "Content-Type: text/plain\r\n", body, len);
+}
+
+static void *thread_begin(void *context)
+{
+    struct rig *r = context;
+    atomic_fetch_add(&r->begun, 1);
+    return r;
+}
+
+static void thread_end(void *context, void *state)
+{
+    struct rig *r = context;
+    assert_ptr_equal(state, r);
+    atomic_fetch_add(&r->ended, 1);
+}
+
+static void *run(void *argument)
+{
+    struct rig *r = argument;
+    r->run_result = loop_run(r->loop, NULL);
+    return NULL;
+}
+
+static struct loop_options options_of(unsigned threads)
+{
+    return (struct loop_options){.listen = rig.address, .threads = threads, .handle = handle,
+                                 .thread_begin = thread_begin, .thread_end = thread_end, .context = &rig};
+}
+
+static void start(unsigned threads)
+{
+    struct hf_why why = {""};
+    struct loop_options options = options_of(threads);
+    assert_true_of(loop_open(&options, &rig.loop, &why) == HF_OK, "%s", why.text);
+    assert_int_equal(pthread_create(&rig.thread, NULL, run, &rig), 0);
+}
+
+static void stop(void)
+{
+    loop_stop(rig.loop);
+    pthread_join(rig.thread, NULL);
+    assert_int_equal(rig.run_result, HF_OK);
+    assert_int_equal(atomic_load(&rig.begun), atomic_load(&rig.ended));
+    loop_close(&rig.loop);
+    assert_null(rig.loop);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&rig, 0, sizeof rig);
+    pthread_mutex_init(&rig.lock, NULL);
+    snprintf(rig.dir, sizeof rig.dir, "/tmp/hf-loop-XXXXXX");
+    assert_non_null(mkdtemp(rig.dir));
+    snprintf(rig.path, sizeof rig.path, "%s/socket", rig.dir);
+    snprintf(rig.address, sizeof rig.address, "unix:%s", rig.path);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    unlink(rig.path);
+    rmdir(rig.dir);
+    pthread_mutex_destroy(&rig.lock);
+    return 0;
+}
+
+static void must_answer(const struct fcgi_ask *ask, unsigned status, const char *body)
+{
+    struct fcgi_answer answer;
+    fcgi_exchange(rig.path, ask, &answer);
+    assert_true_of(answer.status == status, "%s %s: status %u", ask->method, ask->uri, answer.status);
+    if (body != NULL)
+        assert_string_equal(answer.body, body);
+    fcgi_answer_free(&answer);
+}
+
+static void get_works(void)
+{
+    must_answer(&(struct fcgi_ask){.uri = "/x"}, 200, "/x");
+}
+
+/* ---- */
+
+static void bad_addresses_are_refused(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"", "unix:", "/tmp/x", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
+                                            "127.0.0.1:65536", "127.0.0.1:80x", "0.0.0.0:9000", "192.0.2.1:9000",
+                                            "[::]:9000", "::1:9000", "[::1]", "localhost:9000", ":9000"};
+    struct loop_options options = options_of(1);
+    struct loop *loop = NULL;
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        struct hf_why why = {""};
+        options.listen = addresses[i];
+        assert_true_of(loop_open(&options, &loop, &why) == HF_INVALID, "taken: \"%s\"", addresses[i]);
+        assert_true(why.text[0] != '\0');
+    }
+    options.listen = NULL; /* descriptor 0 of a test is no socket */
+    assert_int_equal(loop_open(&options, &loop, NULL), HF_INVALID);
+    assert_null(loop);
+}
+
+static void a_socket_is_made_with_care(void **state)
+{
+    (void)state;
+    struct loop_options options = options_of(1);
+    struct loop *other = NULL;
+    struct stat st;
+    int file = open(rig.path, O_CREAT | O_WRONLY, 0600);
+    close(file);
+    assert_int_equal(loop_open(&options, &other, NULL), HF_INVALID); /* a file in its place stays */
+    assert_int_equal(unlink(rig.path), 0);
+    start(1);
+    assert_int_equal(stat(rig.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    assert_int_equal(loop_open(&options, &other, NULL), HF_BUSY);
+    get_works();
+    stop();
+    assert_int_equal(stat(rig.path, &st), -1);
+
+    struct fcgi_answer answer; /* a socket that was left behind is replaced */
+    char aside[110];
+    snprintf(aside, sizeof aside, "%s.aside", rig.path);
+    start(1);
+    assert_int_equal(link(rig.path, aside), 0);
+    stop();
+    assert_int_equal(rename(aside, rig.path), 0);
+    assert_int_equal(fcgi_connect(rig.path), -1);
+    start(1);
+    fcgi_exchange(rig.path, &(struct fcgi_ask){.uri = "/y"}, &answer);
+    assert_int_equal(answer.status, 200);
+    fcgi_answer_free(&answer);
+    stop();
+}
+
+static void requests_are_answered(void **state)
+{
+    (void)state;
+    char value[256];
+    struct fcgi_answer answer;
+    start(2);
+    get_works();
+    fcgi_exchange(rig.path, &(struct fcgi_ask){.method = "HEAD", .uri = "/four"}, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.body_bytes, 0);
+    assert_string_equal(fcgi_header(&answer, "Content-Length:", value), "5");
+    assert_string_equal(fcgi_header(&answer, "Content-Type:", value), "text/plain");
+    fcgi_answer_free(&answer);
+    fcgi_exchange(rig.path, &(struct fcgi_ask){.uri = "/204"}, &answer);
+    assert_int_equal(answer.status, 204);
+    assert_int_equal(answer.body_bytes, 0);
+    assert_null(fcgi_header(&answer, "Content-Length:", value));
+    fcgi_answer_free(&answer);
+    fcgi_exchange(rig.path, &(struct fcgi_ask){.method = "POST", .uri = "/unread", .body = "unread"}, &answer);
+    assert_int_equal(answer.status, 415);
+    assert_string_equal(fcgi_header(&answer, "X-More:", value), "yes");
+    assert_string_equal(fcgi_header(&answer, "Content-Type:", value), "application/json");
+    assert_string_equal(answer.body, "{\"error\":{\"code\":\"unsupported_type\",\"message\":\"a \\\"quoted\\\" message\","
+                                     "\"parameter\":\"type\"}}\n");
+    fcgi_answer_free(&answer);
+    must_answer(&(struct fcgi_ask){.method = "PUT", .uri = "/put", .body = "a body"}, 200, "/put");
+    stop();
+}
+
+static void bodies_are_exact(void **state)
+{
+    (void)state;
+    char *big = malloc(BODY_MAX + 2);
+    memset(big, 'x', BODY_MAX + 1);
+    big[BODY_MAX + 1] = '\0';
+    start(1);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello"}, 200, "hello");
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p"}, 200, "");
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "-"}, 200, "hello");
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = ""}, 200, "hello");
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "4"}, 400, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "6"}, 400, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "-5"}, 400, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "5x"}, 400, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello",
+                                   .length = "99999999999999999999"}, 400, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = big, .body_bytes = BODY_MAX}, 200, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = big}, 413, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = big, .length = "-"}, 413, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = big, .body_bytes = BODY_MAX, .length = "-"},
+                200, NULL);
+    int fd = fcgi_connect(rig.path); /* the client goes away in the middle */
+    fcgi_send_unfinished(fd, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "10"});
+    shutdown(fd, SHUT_WR);
+    struct fcgi_answer answer;
+    fcgi_receive(fd, 10000, &answer);
+    assert_int_equal(answer.status, 400);
+    fcgi_answer_free(&answer);
+    get_works();
+    stop();
+    free(big);
+}
+
+static void await_held(unsigned count)
+{
+    long long until = test_now_ms() + 10000;
+    unsigned now;
+    do {
+        pthread_mutex_lock(&rig.lock);
+        now = rig.held_count;
+        pthread_mutex_unlock(&rig.lock);
+        assert_true_of(test_now_ms() < until, "%u held", now);
+        test_sleep_ms(1);
+    } while (now < count);
+}
+
+static void held_requests_are_answered_later(void **state)
+{
+    (void)state;
+    struct fcgi_answer answer;
+    int fds[100];
+    start(1);
+    for (unsigned i = 0; i < 100; i++) {
+        fds[i] = fcgi_connect(rig.path);
+        assert_true(fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/hold"}));
+        await_held(i + 1);
+    }
+    get_works(); /* the thread is free meanwhile */
+    for (unsigned i = 100; i-- > 0;) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", i);
+        request_answer(rig.held[i], 200, "", text, strlen(text));
+        fcgi_receive(fds[i], 10000, &answer);
+        assert_string_equal(answer.body, text);
+        fcgi_answer_free(&answer);
+    }
+    rig.held_count = 0;
+    int fd = fcgi_connect(rig.path); /* one is held over the end of the loop */
+    fcgi_send(fd, &(struct fcgi_ask){.uri = "/hold"});
+    await_held(1);
+    loop_stop(rig.loop);
+    pthread_join(rig.thread, NULL);
+    assert_true(loop_stopping(rig.loop));
+    request_answer(rig.held[0], 204, "", "", 0);
+    fcgi_receive(fd, 10000, &answer);
+    assert_int_equal(answer.status, 204);
+    fcgi_answer_free(&answer);
+    loop_close(&rig.loop);
+}
+
+static void a_peer_that_left_is_no_harm(void **state)
+{
+    (void)state;
+    start(1);
+    for (unsigned i = 0; i < 20; i++) {
+        int fd = fcgi_connect(rig.path);
+        fcgi_send(fd, &(struct fcgi_ask){.uri = "/hold"});
+        await_held(i + 1);
+        close(fd);
+    }
+    for (unsigned i = 0; i < 20; i++)
+        request_answer(rig.held[i], 200, "", "nobody reads this", 17);
+    get_works();
+    stop();
+}
+
+static void accepting_waits_when_too_many_are_held(void **state)
+{
+    (void)state;
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    start(2);
+    unsigned most = loop_held_max(rig.loop);
+    struct rlimit more = {files.rlim_max, files.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &more);
+    if (files.rlim_max < 2 * HELD_MAX || most > HELD_MAX - 10) {
+        print_message("# skipped: too few descriptors\n");
+        stop();
+        skip();
+    }
+    int *fds = calloc(most + 2, sizeof *fds);
+    for (unsigned i = 0; i < most; i++) {
+        fds[i] = fcgi_connect(rig.path);
+        assert_true(fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/hold"}));
+    }
+    await_held(most);
+    int waiting = fcgi_connect(rig.path);
+    fcgi_send(waiting, &(struct fcgi_ask){.uri = "/x"});
+    assert_true(fcgi_silent(waiting, 100));
+    struct fcgi_answer answer;
+    request_answer(rig.held[0], 204, "", "", 0);
+    fcgi_receive(waiting, 10000, &answer);
+    assert_int_equal(answer.status, 200);
+    fcgi_answer_free(&answer);
+    for (unsigned i = 1; i < most; i++)
+        request_answer(rig.held[i], 204, "", "", 0);
+    for (unsigned i = 0; i < most; i++) {
+        fcgi_receive(fds[i], 10000, &answer);
+        assert_int_equal(answer.status, 204);
+        fcgi_answer_free(&answer);
+    }
+    stop();
+    free(fds);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static void bad_records_are_no_harm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned char bytes[40];
+        size_t len;
+    } attacks[] = {
+        {"wrong version", {2, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, 16},
+        {"http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27},
+        {"unknown role", {1, 1, 0, 1, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0}, 16},
+        {"short begin", {1, 1, 0, 1, 0, 4, 0, 0, 0, 1, 0, 0}, 12},
+        {"no request id", {1, 1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, 16},
+        {"stdin first", {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0}, 24},
+        {"parameters that break off", {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+                                       1, 4, 0, 1, 0, 6, 0, 0, 1, 3, 'A', 'a', 'b', 'c', 9, 9, 9, 9, 9, 9, 9, 9}, 38},
+        {"a name without value", {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+                                  1, 4, 0, 1, 0, 2, 0, 0, 5, 5, 1, 4, 0, 1, 0, 0, 0, 0}, 34},
+    };
+    start(1);
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+        int fd = fcgi_connect(rig.path);
+        assert_int_equal(send(fd, attacks[i].bytes, attacks[i].len, MSG_NOSIGNAL), attacks[i].len);
+        assert_true_of(fcgi_closes(fd, 1000), "%s: not closed", attacks[i].name);
+        close(fd);
+        get_works();
+    }
+    stop();
+}
+
+static void a_silent_peer_costs_seconds_not_a_thread(void **state)
+{
+    (void)state;
+    start(2);
+    int idle = fcgi_connect(rig.path);
+    int partial = fcgi_connect(rig.path);
+    send(partial, "\1\1\0\1\0\10\0\0", 8, MSG_NOSIGNAL);
+    int good = fcgi_connect(rig.path); /* both threads are taken */
+    fcgi_send(good, &(struct fcgi_ask){.uri = "/x"});
+    struct fcgi_answer answer;
+    fcgi_receive(good, 8000, &answer);
+    assert_int_equal(answer.status, 200);
+    fcgi_answer_free(&answer);
+    assert_true(fcgi_closes(idle, 1000));
+    assert_true(fcgi_closes(partial, 1000));
+    close(idle);
+    close(partial);
+    stop();
+}
+
+static void it_stops_while_a_body_trickles(void **state)
+{
+    (void)state;
+    start(1);
+    int fd = fcgi_connect(rig.path);
+    fcgi_send_unfinished(fd, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "10"});
+    int next = fcgi_connect(rig.path);
+    fcgi_send(next, &(struct fcgi_ask){.uri = "/x"});
+    assert_true(fcgi_silent(next, 300)); /* the one thread is with the body */
+    long long begin = test_now_ms();
+    stop();
+    assert_true_of(test_now_ms() - begin < 4000, "took %lld ms", test_now_ms() - begin);
+    close(fd);
+    close(next);
+}
+
+static unsigned held_now(void)
+{
+    pthread_mutex_lock(&rig.lock);
+    unsigned count = rig.held_count;
+    pthread_mutex_unlock(&rig.lock);
+    return count;
+}
+
+static void without_descriptors_it_waits(void **state)
+{
+    (void)state;
+    enum { PEERS = 4 };
+    struct rlimit files;
+    int fds[PEERS];
+    unsigned sent = 0;
+    start(1);
+    getrlimit(RLIMIT_NOFILE, &files);
+    for (unsigned i = 0; i < PEERS; i++)
+        fds[i] = fcgi_socket();
+    struct rlimit none = {(rlim_t)fds[PEERS - 1] + 1, files.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    /* One or two more are taken: accept() has set a descriptor aside. */
+    do {
+        assert_true(fcgi_connect_with(fds[sent], rig.path));
+        fcgi_send(fds[sent++], &(struct fcgi_ask){.uri = "/hold"});
+        for (long long until = test_now_ms() + 500; held_now() < sent && test_now_ms() < until;)
+            test_sleep_ms(2);
+    } while (held_now() == sent && sent < PEERS);
+    assert_true_of(held_now() < sent, "%u requests were taken", sent);
+    setrlimit(RLIMIT_NOFILE, &files);
+    await_held(sent);
+    for (unsigned i = 0; i < sent; i++) {
+        struct fcgi_answer answer;
+        request_answer(rig.held[i], 204, "", "", 0);
+        fcgi_receive(fds[i], 5000, &answer);
+        assert_int_equal(answer.status, 204);
+        fcgi_answer_free(&answer);
+    }
+    for (unsigned i = sent; i < PEERS; i++)
+        close(fds[i]);
+    stop();
+}
+
+#define in_folder(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        in_folder(bad_addresses_are_refused),
+        in_folder(a_socket_is_made_with_care),
+        in_folder(requests_are_answered),
+        in_folder(bodies_are_exact),
+        in_folder(held_requests_are_answered_later),
+        in_folder(a_peer_that_left_is_no_harm),
+        in_folder(accepting_waits_when_too_many_are_held),
+        in_folder(bad_records_are_no_harm),
+        in_folder(a_silent_peer_costs_seconds_not_a_thread),
+        in_folder(it_stops_while_a_body_trickles),
+        in_folder(without_descriptors_it_waits),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
