@@ -5,6 +5,7 @@ Every process gets a log there. Leaving the rig stops all of it, politely first,
 had to be killed or ended by itself, one that was left behind, a sanitizer's finding in a log. Where the tests run as root, all
 of the system runs as an ordinary user, as it should.
 """
+import datetime
 import json
 import os
 import pathlib
@@ -253,6 +254,19 @@ class Rig:
         except HttpError:
             return False
 
+    def counters(self, server):
+        """What the consumer has counted so far, as /-/health says it."""
+        with Client(server.port) as client:
+            return json.loads(client.get("/-/health").body)
+
+    def as_of(self, server):
+        """The moment before which everything acknowledged is in the answers, in seconds; 0 while there is none."""
+        try:
+            text = self.counters(server).get("as_of")
+        except (HttpError, ValueError):
+            return 0
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0
+
     def daemon(self, name, argv):
         """Any other process of the rig."""
         return self._add(name, argv).start()
@@ -295,6 +309,11 @@ class Rig:
             if ours:
                 pids.append(int(entry.name))
         return pids
+
+    def signal(self, pid, number):
+        """To one of the pids that found() gave, if it is still there."""
+        if pid in self.found():
+            os.kill(pid, number)
 
     # ---- the end ----
 

@@ -19,6 +19,7 @@ class WebServer:
 
     needs = ()
     count = 0
+    samples_at_once = 9000  # that fit into one body, as JSON objects of some 75 bytes
 
     def __init__(self, rig, port):
         self.rig = rig
@@ -143,6 +144,7 @@ class ApacheProxy(Apache):
 
 class ApacheHtaccess(ApacheFcgid):
     kind = "htaccess"
+    samples_at_once = 1500  # FcgidMaxRequestLen as the host left it, 131,072 bytes
     modules = ("fcgid", "rewrite")
 
     def command(self):
