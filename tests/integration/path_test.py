@@ -397,6 +397,30 @@ def answers(client, samples):
     return {target: client.get(target) for target in targets}
 
 
+def check_prefix(tap, rig, kinds, samples):
+    """Mounted below a prefix, each server sends and asks as at the root."""
+    when = now_ms() - HOUR_MS
+    servers = [rig.start_web(kind, "/some/stats") for kind in kinds]
+    for server in servers:
+        with Client(server.port) as client:
+            key = f"{server.kind}.below"
+            for i in range(3):
+                response = client.get(f"{server.prefix}/collect?key={key}&value={i}&ts={unix(when)}")
+                if response.status == 204:
+                    samples.add(key, when, i)
+            tap.ok(len(samples.minutes[key][when // 60_000]) == 3, f"{server.kind}: samples are taken below a prefix", str(response))
+            beside = client.get(f"/collect?key={key}&value=3")
+            tap.ok(beside.status == 404, f"{server.kind}: and not beside it", str(beside))
+    moment = time.time()
+    for server in servers:
+        until(lambda: rig.as_of(server) > moment, 60, "as_of passes the last acknowledgement")
+        with Client(server.port) as client:
+            response = client.get(f"{server.prefix}/{server.kind}.below/sum/{date_of(when)}/{when // HOUR_MS % 24}")
+            tap.ok(response.status == 200 and parsed(response)["value"] == 3, f"{server.kind}: queries are answered below a prefix",
+                   str(response))
+            rig.stop_server(server)
+
+
 def check_without_the_rest(tap, rig, server, samples):
     """Queries need neither nats-server nor the consumer nor collect."""
     rig.consumer.stop()
@@ -455,6 +479,7 @@ def main(tap):
         with Client(servers[0].port) as client:
             check_cache(tap, client, next(iter(samples.minutes)), samples)
             check_keys(tap, client, samples)
+        check_prefix(tap, rig, [server.kind for server in servers], samples)
         check_counters(tap, rig, servers[0], samples)
         check_without_the_rest(tap, rig, servers[0], samples)
 

@@ -230,13 +230,13 @@ class Rig:
         target.write_text(text)
         self._give(target)
 
-    def start_web(self, kind):
-        """Start a web server of web.KINDS and wait until queries get through to the store."""
-        server = web.KINDS[kind](self, free_port())
+    def start_web(self, kind, prefix=""):
+        """Start a web server of web.KINDS, hourfold mounted at the prefix, and wait until queries get through to the store."""
+        server = web.KINDS[kind](self, free_port(), prefix)
         while not server.start():
             if not server.port_was_taken():
                 raise RigError(f"{kind} does not start")
-            server = web.KINDS[kind](self, free_port())
+            server = web.KINDS[kind](self, free_port(), prefix)
         self.servers.append(server)
         until(lambda: self.healthy(server), 30, f"/-/health of {kind} is 200")
         return server
@@ -250,14 +250,14 @@ class Rig:
     def healthy(self, server):
         try:
             with Client(server.port, timeout=10) as client:
-                return client.get("/-/health").status == 200
+                return client.get(server.prefix + "/-/health").status == 200
         except HttpError:
             return False
 
     def counters(self, server):
         """What the consumer has counted so far, as /-/health says it."""
         with Client(server.port) as client:
-            return json.loads(client.get("/-/health").body)
+            return json.loads(client.get(server.prefix + "/-/health").body)
 
     def as_of(self, server):
         """The moment before which everything acknowledged is in the answers, in seconds; 0 while there is none."""
@@ -334,10 +334,13 @@ class Rig:
                     yield f"{log.name}:{number + 1}: " + "\n".join(text[number:number + 40])
                     break
 
+    def stop_server(self, server):
+        server.stop()
+        self.servers.remove(server)
+
     def stop_web(self):
-        for server in self.servers:
-            server.stop()
-        self.servers = []
+        for server in list(self.servers):
+            self.stop_server(server)
 
     def stop(self):
         """Stop everything: the servers, the consumer, and nats-server last."""

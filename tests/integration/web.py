@@ -2,7 +2,6 @@
 """The web servers hourfold is shipped for, each with its file of etc/ as an administrator would include it."""
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import time
@@ -21,15 +20,31 @@ class WebServer:
     count = 0
     samples_at_once = 9000  # that fit into one body, as JSON objects of some 75 bytes
 
-    def __init__(self, rig, port):
+    # What an administrator changes to mount hourfold below /stats, as the comments in the snippets say it.
+    below_a_prefix = ()
+
+    def __init__(self, rig, port, prefix=""):
         self.rig = rig
         self.port = port
+        self.prefix = prefix
         type(self).count += 1
         self.name = f"{self.kind}-{self.count}"
         self.folder = rig.path / "run" / self.name
         self.folder.mkdir(mode=0o700)
         rig._give(self.folder)
         self.helpers = []
+
+    def snippet(self, file, **fields):
+        """The file of etc/, filled in and mounted at the prefix."""
+        path = self.rig.instantiate(file, self.rig.path / "etc" / f"{self.name}.snippet", **fields)
+        if self.prefix:
+            text = path.read_text()
+            for old, new in self.below_a_prefix:
+                if old not in text:
+                    raise ValueError(f"{file} has no {old}")
+                text = text.replace(old, new.replace("/stats", self.prefix))
+            path.write_text(text)
+        return path
 
     def start(self):
         self.process = self.rig._add(self.name, self.command())
@@ -67,9 +82,10 @@ class Lighttpd(WebServer):
     needs = ("lighttpd",)
     # Finishes what is being answered, as `systemctl stop` has it too; SIGTERM would cut it off.
     stop_signal = signal.SIGINT
+    below_a_prefix = (("^/collect", "^/stats/collect"), ('( "/" =>', '( "/stats" =>'))
 
     def command(self):
-        snippet = self.rig.instantiate("lighttpd.conf", self.rig.path / "etc" / f"{self.name}.snippet", rundir=self.folder)
+        snippet = self.snippet("lighttpd.conf", rundir=self.folder)
         main = self.rig.path / "etc" / f"{self.name}.conf"
         log = self.rig.path / "log"
         main.write_text(f"""
@@ -116,24 +132,24 @@ class ApacheFcgid(Apache):
     kind = "mod_fcgid"
     needs = ("apache2", "mod_fcgid")
     modules = ("alias", "fcgid")
+    below_a_prefix = (('ScriptAlias "/', 'ScriptAlias "/stats/'),)
 
     def fcgid(self):
         return f'FcgidIPCDir "{self.folder}"\nFcgidProcessTableFile "{self.folder}/fcgid_shm"\n'
 
     def command(self):
-        snippet = self.rig.instantiate("apache-mod_fcgid.conf", self.rig.path / "etc" / f"{self.name}.snippet")
-        return self.main(self.fcgid() + f'Include "{snippet}"')
+        return self.main(self.fcgid() + f'Include "{self.snippet("apache-mod_fcgid.conf")}"')
 
 
 class ApacheProxy(Apache):
     kind = "mod_proxy_fcgi"
     needs = ("apache2",)
     modules = ("proxy", "proxy_fcgi")
+    below_a_prefix = (('<Location "/">', '<Location "/stats">'), ("^/collect", "^/stats/collect"),
+                      ('SCRIPT_NAME ""', 'SCRIPT_NAME "/stats"'))
 
     def command(self):
-        snippet = self.rig.instantiate("apache-mod_proxy_fcgi.conf", self.rig.path / "etc" / f"{self.name}.snippet",
-                                       rundir=self.folder)
-        return self.main(f'Include "{snippet}"')
+        return self.main(f'Include "{self.snippet("apache-mod_proxy_fcgi.conf", rundir=self.folder)}"')
 
     def start(self):
         for name in ("hourfold-collect", "hourfold-query"):
@@ -149,10 +165,11 @@ class ApacheHtaccess(ApacheFcgid):
 
     def command(self):
         www = self.rig.path / "www" / self.name
-        www.mkdir()
-        self.rig.instantiate("htaccess", www / ".htaccess")
+        folder = www / self.prefix.lstrip("/")
+        folder.mkdir(parents=True)
+        self.rig.instantiate("htaccess", folder / ".htaccess")
         for name in ("hourfold-collect.fcgi", "hourfold-query.fcgi"):
-            os.chmod(self.rig.instantiate("wrapper.fcgi", www / name), 0o755)
+            os.chmod(self.rig.instantiate("wrapper.fcgi", folder / name), 0o755)
         return self.main(self.fcgid() + f"""
 DocumentRoot "{www}"
 <Directory "{www}">
