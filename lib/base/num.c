@@ -107,6 +107,33 @@ static void shorten_exponent(char *text)
     memmove(to, from, strlen(from) + 1);
 }
 
+/* Raise the magnitude of `text`, which has all of its digits, by one in the last. False where that needs one digit more. */
+static bool raise_last_digit(char *text)
+{
+    char *at = text + strcspn(text, "e");
+    while (at-- > text && *at != '-') {
+        if (*at == '.')
+            continue;
+        if (*at != '9') {
+            ++*at;
+            return true;
+        }
+        *at = '0';
+    }
+    return false;
+}
+
+/* The doubles below a power of two lie twice as close as those above it. The nearest 16 digits may then be just outside
+ * of what reads back to `v`, below it, and the next 16 digits up inside. */
+static bool format_power_of_two(double v, char text[HF_DOUBLE_TEXT])
+{
+    int exponent;
+    if (fabs(frexp(v, &exponent)) != 0.5)
+        return false;
+    snprintf(text, HF_DOUBLE_TEXT, "%#.16g", v);
+    return raise_last_digit(text) && strtod(text, NULL) == v;
+}
+
 const char *hf_format_double(double v, char text[HF_DOUBLE_TEXT])
 {
     /* Any decimal of 15 digits survives the way through a normal double, so no shorter one is missed by
@@ -114,7 +141,7 @@ const char *hf_format_double(double v, char text[HF_DOUBLE_TEXT])
     int digits = fabs(v) < DBL_MIN ? 1 : 15;
     for (; digits <= 17; digits++) {
         snprintf(text, HF_DOUBLE_TEXT, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
+        if (strtod(text, NULL) == v || (digits == 16 && format_power_of_two(v, text)))
             break;
     }
     shorten_exponent(text);

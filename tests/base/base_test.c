@@ -52,7 +52,9 @@ static void doubles_are_written_shortest(void **state)
     (void)state;
     static const struct { double v; const char *text; } cases[] = {
         {0, "0"}, {0.1, "0.1"}, {1e7, "10000000"}, {1e22, "1e22"}, {1e-7, "1e-7"}, {5e-324, "5e-324"},
-        {1.7976931348623157e308, "1.7976931348623157e308"}, {-20.06, "-20.06"}, {1.0 / 3, "0.3333333333333333"}};
+        {1.7976931348623157e308, "1.7976931348623157e308"}, {-20.06, "-20.06"}, {1.0 / 3, "0.3333333333333333"},
+        /* powers of two, whose nearest 16 digits do not read back while the next do */
+        {0x1p132, "5.444517870735016e39"}, {-0x1p-957, "-8.209073602596753e-289"}, {0x1p-1022, "2.2250738585072014e-308"}};
     char text[HF_DOUBLE_TEXT];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(hf_format_double(cases[i].v, text), cases[i].text);
