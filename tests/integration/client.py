@@ -11,7 +11,7 @@ class Response:
         self.body = body
 
     def __repr__(self):
-        return f"<{self.status} {self.headers} {self.body[:300]!r}>"
+        return f"<{self.status} {self.headers} {self.body[:200]!r}>"
 
 
 class HttpError(Exception):

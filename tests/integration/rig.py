@@ -219,8 +219,8 @@ class Rig:
         return self.consumer
 
     def write_configuration(self):
-        options = {"store.path": self.path / "state" / "store", "collect.spool": self.path / "state" / "spool",
-                   "bus.url": f"nats://127.0.0.1:{self.nats_port}", **self.options}
+        options = {"store.path": self.path / "state" / "store", "bus.url": f"nats://127.0.0.1:{self.nats_port}",
+                   **self.options}
         sections = {}
         for option, value in options.items():
             section, _, name = option.rpartition(".")
@@ -313,6 +313,8 @@ class Rig:
     def signal(self, pid, number):
         """To one of the pids that found() gave, if it is still there."""
         if pid in self.found():
+            for process in self.processes:
+                process.expected_end |= process.alive() and process.pid == pid
             os.kill(pid, number)
 
     # ---- the end ----
