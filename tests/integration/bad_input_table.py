@@ -53,7 +53,7 @@ KEYS = [
     by_get("key=a/b&value=1", 400, "bad_key", "key"),
     by_get("key=a%2Fb&value=1", 400, "bad_key", "key"),
     by_get("key=a%00b&value=1", 400, "bad_key", "key", own={"lighttpd": 400}),
-    by_get("key=a%0Ab&value=1", 400, "bad_key", "key"),
+    by_get("key=a%0Ab&value=1", 400, "bad_key", "key", own={"lighttpd": 400}),
     by_get("key=%C3%A9t%C3%A9&value=1", 400, "bad_key", "key"),
     by_get("key=a%ff&value=1", 400, "bad_key", "key", own={"lighttpd": 400}),
     by_get("key=a%&value=1", 400, "bad_key", "key"),
@@ -139,8 +139,8 @@ TIMES = [
 IDS = [
     by_get("key=a&value=1&id=", 400, "bad_id", "id"),
     by_get("key=a&value=1&id=" + "i" * 65, 400, "bad_id", "id"),
-    by_get("key=a&value=1&id=a%09b", 400, "bad_id", "id"),
-    by_get("key=a&value=1&id=%7F", 400, "bad_id", "id"),
+    by_get("key=a&value=1&id=a%09b", 400, "bad_id", "id", own={"lighttpd": 400}),
+    by_get("key=a&value=1&id=%7F", 400, "bad_id", "id", own={"lighttpd": 400}),
     by_get("key=a&value=1&id=%C3%A9", 400, "bad_id", "id"),
     by_get("key=a&value=1,2&id=x", 400, "bad_id", "id"),
     by_get("key=a&value=1&id=x&id=x", 400, None, "id"),
@@ -258,7 +258,8 @@ COLLECTD = [
     collectd(one_value(host='"h","host":"h"'), 400, "bad_json", "host"),
     collectd(one_value()[:-1], 400, "bad_json", None),
     collectd(one_value(host='"' + "h" * 200 + '"'), 400, "bad_key", None),
-    collectd(one_value(host='"control d"', plugin_instance="null"), *KEPT),
+    collectd(one_value(plugin_instance="null"), 400, None, "plugin_instance"),
+    collectd(one_value(host='"control d"'), *KEPT),
 ]
 
 REQUESTS = [

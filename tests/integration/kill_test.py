@@ -159,6 +159,7 @@ def main(tap):
         totals = rig.counters(server)
         tap.ok(totals["accepted"] == totals["folded"] + totals["duplicate"] and totals["rewinds"] == 0,
                "accepted = folded + duplicate, and the stream was never found rewound", str(totals))
+        tap.note(f"counters: {totals}")
         tap.ok(not any(r.faults for r in readers), "readers see consistent counters and as_of never goes back",
                "\n".join(fault for r in readers for fault in r.faults[:5]))
         for what, longest in (("a request to collect", ledger.longest),

@@ -1,5 +1,13 @@
-# tests of integration: the whole system with real servers. HF_TEST_FULL=1 asks for the long forms.
-EXTRA_DIST += tests/integration/bad_input_table.py tests/integration/client.py tests/integration/ledger.py \
-	tests/integration/rig.py tests/integration/tap.py tests/integration/truth.py tests/integration/web.py \
-	tests/integration/bad_input_test.py tests/integration/collectd_test.py tests/integration/graceful_test.py \
-	tests/integration/kill_test.py tests/integration/path_test.py
+# tests of integration: the whole system with real servers. Longer forms: HF_TEST_FULL=1 (a million samples through each web
+# server), HF_TEST_COLLECTD_S, HF_TEST_RESTARTS, HF_TEST_KILLS; HF_TEST_KEEP=1 leaves a test's folder behind.
+INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/collectd_test.py \
+	tests/integration/graceful_test.py tests/integration/kill_test.py tests/integration/path_test.py
+EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/client.py \
+	tests/integration/ledger.py tests/integration/rig.py tests/integration/tap.py tests/integration/truth.py \
+	tests/integration/web.py
+
+# 100 kill -9 each of the consumer, of nats-server, of readers and of collect. The seed is printed; HF_TEST_SEED repeats it.
+check-kill: all
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 HF_TEST_KILLS=100 \
+	  $(PYTHON3) $(srcdir)/tests/integration/kill_test.py
+.PHONY: check-kill
