@@ -78,9 +78,8 @@ static enum hf_err read_map(struct sample_reader *reader, struct json *json)
  * not valid up to there. */
 static enum json_event find_key(struct json *json)
 {
-    enum json_event event = json_next(json);
-    if (event != JSON_OBJECT)
-        return JSON_END;
+    enum json_event event;
+    json_next(json); /* "{" */
     while ((event = json_next(json)) == JSON_NAME) {
         bool is_key = is_name(json, "key");
         event = json_next(json);

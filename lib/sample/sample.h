@@ -35,7 +35,7 @@ struct sample {
 /* What was wrong with a request, in the words of the contract. */
 struct sample_fault {
     const char *code;    /* static: "bad_key", "bad_value", … */
-    char parameter[64];  /* the parameter or JSON member at fault, or "" */
+    char parameter[64];  /* the parameter or JSON member at fault, escaped and cut; or "" */
     char message[256];   /* one sentence that names the fault and what is permitted; printable ASCII */
 };
 
@@ -71,17 +71,20 @@ HF_MUST_CHECK enum hf_err sample_parse_time(const char *text, size_t len, int64_
 /* All readers: HF_OK, HF_INVALID with `*fault`, or HF_NOMEM. Samples are in the order of the request. */
 
 /* key=K&value=V[,V…][&ts=T][&id=I], or data=JSON; percent-encoded, "+" is a space. Other parameters are
- * ignored; one of these twice is refused. An id with several values is refused. */
+ * ignored; one of these twice is refused. An id with several values is refused. `query` may be NULL if `len` is 0. */
 HF_MUST_CHECK enum hf_err sample_read_query(const char *query, size_t len, const struct sample_limits *limits,
                                             struct sample_list *list, struct sample_fault *fault);
 
-/* The three shapes of the contract: an object of key to number or array of numbers; one sample object; an
- * array of sample objects. Strictly RFC 8259, strict UTF-8, no repeated member, depth SAMPLE_JSON_DEPTH. */
+/* The three shapes of the contract: an object of key to number or array of numbers; one sample object, whose value may
+ * be an array of numbers too; an array of sample objects. Strictly RFC 8259, strict UTF-8, no repeated member, depth
+ * SAMPLE_JSON_DEPTH. A sample object with a member that it cannot have is refused, and so is a text without any
+ * sample. A string member "key" tells a sample object from a map, wherever it stands. */
 HF_MUST_CHECK enum hf_err sample_read_json(const char *text, size_t len, const struct sample_limits *limits,
                                            struct sample_list *list, struct sample_fault *fault);
 
 /* collectd's write_http with Format "JSON": key <host>.<plugin>[-instance].<type>[-instance].<dsname>, bytes
- * outside the key alphabet turned to "_"; null values are skipped, so the list may stay empty. */
+ * outside the key alphabet turned to "_", byte by byte; the host must begin with a letter or digit. Null values are
+ * skipped, so the list may stay empty; members that are not needed are passed over. */
 HF_MUST_CHECK enum hf_err sample_read_collectd(const char *text, size_t len, const struct sample_limits *limits,
                                                struct sample_list *list, struct sample_fault *fault);
 
