@@ -131,7 +131,7 @@ static void invalid_json_is_refused(void **state)
     }
 }
 
-/* Every text of five characters of those that matter (seven with HF_TEST_LONG), against a grammar written another way.
+/* Every text of five characters of those that matter (seven with HF_TEST_FULL), against a grammar written another way.
  * Spaces at the ends cover the shorter ones. */
 static const char *grammar_value(const char *s, int depth);
 
@@ -205,7 +205,7 @@ static void short_texts_agree_with_the_grammar(void **state)
     (void)state;
     static const char alphabet[] = "[]{},:\"\\-.0 1e\nb";
     const size_t letters = sizeof alphabet - 1;
-    const int length = getenv("HF_TEST_LONG") != NULL ? 7 : 5;
+    const int length = getenv("HF_TEST_FULL") != NULL ? 7 : 5;
     struct hf_buf strings = {0};
     struct hf_names names = {0};
     size_t total = 1, accepted = 0;

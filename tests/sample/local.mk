@@ -13,3 +13,8 @@ tests_sample_json_fuzz_LDADD = $(FUZZ_LIBS)
 tests_sample_collectd_fuzz_SOURCES = tests/sample/collectd_fuzz.c tests/sample/fuzz.h
 tests_sample_collectd_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/sample/corpus/query tests/sample/corpus/json tests/sample/corpus/collectd
+
+# The parser on all 268 million texts of seven characters.
+check-json-full: tests/sample/json_test
+	HF_TEST_FULL=1 tests/sample/json_test
+.PHONY: check-json-full
