@@ -162,12 +162,12 @@ void cache_settle(struct cache *cache, size_t most_bytes)
         remove_cell(cache, TAILQ_FIRST(&cache->clean_cells));
 }
 
-void cache_forget_before(struct cache *cache, enum store_table table, uint32_t before)
+void cache_forget_hours(struct cache *cache, uint32_t before)
 {
     struct cached_cell *next;
     for (struct cached_cell *cell = TAILQ_FIRST(&cache->clean_cells); cell != NULL; cell = next) {
         next = TAILQ_NEXT(cell, link);
-        if (cell->id.table == (uint32_t)table && cell->id.slot < before)
+        if (cell->id.table == STORE_HOURS && cell->id.slot < before)
             remove_cell(cache, cell);
     }
 }

@@ -88,7 +88,7 @@ void cache_measure(struct cache *cache, struct cached_cell *cell);
 /* All is written: nothing is dirty any more. Forget cells until the clean ones hold at most `most_bytes`. */
 void cache_settle(struct cache *cache, size_t most_bytes);
 
-/* Forget the clean cells of a table whose slot lies before `before`: the store has deleted them. */
-void cache_forget_before(struct cache *cache, enum store_table table, uint32_t before);
+/* Forget the clean cells of hours before `before`: the store has deleted them. */
+void cache_forget_hours(struct cache *cache, uint32_t before);
 
 #endif

@@ -273,8 +273,7 @@ enum hf_err fold_expire(struct fold *fold, bool *more, struct hf_why *why)
     if (err != HF_OK)
         return err;
     fold->committed = fold->current;
-    cache_forget_before(&fold->cache, STORE_HOURS, expiry.hours_before);
-    cache_forget_before(&fold->cache, STORE_MINUTES, expiry.minutes_before);
+    cache_forget_hours(&fold->cache, expiry.hours_before); /* old minutes are never asked for again */
     if (expiry.producers > 0)
         producers_clear(&fold->producers);
     *more = expiry.hours == FOLD_EXPIRE_AT_ONCE || expiry.minutes == FOLD_EXPIRE_AT_ONCE ||

@@ -85,7 +85,7 @@ static void random_run(uint64_t seed)
         if (random_below(commits) == 0)
             assert_ok(fold_commit(fold, &harness_why));
         if (random_below(crashes) == 0) {
-            if (random_below(4) == 0)
+            if (random_below(8) == 0)
                 harness_close();
             else
                 harness_crash();
