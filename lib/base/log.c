@@ -61,6 +61,8 @@ void hf_log(enum hf_level level, const char *event, const char *format, ...)
         va_start(args, format);
         vsnprintf(line + len, room - len, format, args);
         va_end(args);
+        if (line[len] == '\0') /* no fields after all */
+            line[len - 1] = '\0';
     }
     keep_one_line(line);
     if (settings.to_syslog) {

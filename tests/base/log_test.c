@@ -37,7 +37,7 @@ static void a_line_is_an_event_and_its_fields(void **state)
              (long)getpid());
     assert_string_equal(rest, expected);
     LOGGED(out, HF_NOTICE, "start", "%s", "");
-    assert_non_null(strstr(out, " level=notice event=start"));
+    assert_non_null(strstr(out, " level=notice event=start\n"));
 }
 
 static void a_line_stays_one_line(void **state)
