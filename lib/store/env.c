@@ -2,11 +2,12 @@
 #include "store/env.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "store/share.h"
 
 #define MEGABYTE (1024u * 1024u)
 /* A page larger than the kernel's own is not written in one piece: a process killed inside pwrite() leaves half of it. */
@@ -42,6 +43,9 @@ static void listen(const DB_ENV *handle, const char *prefix, const char *message
     if (said[0] == '\0')
         snprintf(said, sizeof said, "%s", message);
 }
+
+/* What it has to tell beside errors, it would write to standard output. */
+static void ignore(const DB_ENV *handle, const char *message) { (void)handle, (void)message; }
 
 static bool said_damaged(void)
 {
@@ -84,23 +88,10 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
 
 /* ---- open ---- */
 
-/* Whether a process that used the environment still lives. One that is dead but not yet waited for does not. */
 static int is_alive(DB_ENV *handle, pid_t pid, db_threadid_t thread, u_int32_t flags)
 {
     (void)handle, (void)thread, (void)flags;
-    if (kill(pid, 0) != 0 && errno != EPERM)
-        return 0;
-    char text[512];
-    snprintf(text, sizeof text, "/proc/%ld/stat", (long)pid);
-    FILE *file = fopen(text, "re");
-    if (file == NULL)
-        return 1;
-    /* "pid (name) state …"; the name may hold anything. */
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    const char *name_end = strrchr(text, ')');
-    return name_end == NULL || name_end[1] == '\0' || (name_end[2] != 'Z' && name_end[2] != 'X');
+    return share_alive(pid);
 }
 
 static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
@@ -109,6 +100,7 @@ static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
     uint32_t pages = cache_mb * (MEGABYTE / TABLE_PAGE_BYTES);
     int code = 0;
     handle->set_errcall(handle, listen);
+    handle->set_msgcall(handle, ignore);
     snprintf(folder, sizeof folder, "%s/data", path);
     if (code == 0)
         code = handle->set_data_dir(handle, folder);

@@ -18,9 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 250
-#define TICKS_TO_IDLE 8
+#define TICK_MS 200
+#define TICKS_TO_IDLE 10
 #define CHECK_MS 200
+#define DOOMED_MS 400
 #define READER_STUCK_MS 3000
 #define WRITER_STUCK_MS 30000 /* it flushes: a slow disk is not a dead mutex */
 
@@ -58,16 +59,25 @@ static int64_t longest_stay(const struct guard *guard)
     return longest;
 }
 
-static void report_stuck(struct store *store, int64_t stay_ms)
+/* How long a stay may last before there is no hope for it. A reader need not wait long when nobody lives who could have
+ * the mutex: when the writer is dead, or another reader died inside while there is no writer. */
+static int64_t patience_ms(struct store *store)
 {
-    pid_t owner;
-    if (store->role == STORE_READER && share_own(store->share, &owner) == HF_OK) {
-        if (share_phase(store->share) == SHARE_CLOSED)
-            share_set_phase(store->share, SHARE_DAMAGED);
-        share_disown(store->share);
-    }
+    if (store->role == STORE_WRITER)
+        return WRITER_STUCK_MS;
+    bool without_writer = share_writer(store->share) == 0;
+    if (without_writer && (share_phase(store->share) == SHARE_RUNNING || share_somebody_died(store->share)))
+        return DOOMED_MS;
+    return READER_STUCK_MS;
+}
+
+static void end_stuck(struct store *store, int64_t stay_ms)
+{
     char text[120];
-    snprintf(text, sizeof text, "a call into Berkeley DB has not returned for %lld ms; ending the process", (long long)stay_ms);
+    if (store->role == STORE_READER)
+        join_declare_damaged(store, share_generation(store->share));
+    snprintf(text, sizeof text, "a call into Berkeley DB has not returned for %lld ms; ending the process",
+             (long long)stay_ms);
     lost(store, text);
 }
 
@@ -75,7 +85,6 @@ static void *watchdog(void *argument)
 {
     struct store *store = argument;
     struct guard *guard = &store->guard;
-    int64_t limit_ms = store->role == STORE_READER ? READER_STUCK_MS : WRITER_STUCK_MS;
     int quiet = 0;
     pthread_mutex_lock(&guard->mutex);
     while (!guard->stop) {
@@ -83,9 +92,9 @@ static void *watchdog(void *argument)
         guard->idle = quiet > TICKS_TO_IDLE;
         wait_ms(guard, guard->idle ? -1 : TICK_MS);
         int64_t stay_ms = longest_stay(guard);
-        if (stay_ms > limit_ms) {
+        if (stay_ms > DOOMED_MS && stay_ms > patience_ms(store)) {
             pthread_mutex_unlock(&guard->mutex);
-            report_stuck(store, stay_ms);
+            end_stuck(store, stay_ms);
         }
     }
     pthread_mutex_unlock(&guard->mutex);

@@ -45,7 +45,7 @@ struct store {
     struct env *env;       /* of `generation`; NULL before the first */
     uint64_t generation;
     unsigned abandoned;
-    int64_t checked_ms; /* when this process last looked for dead readers */
+    _Atomic int64_t looked_ms; /* when this process last looked for dead readers */
 
     /* the writer's, used by its one thread */
     unsigned char ids_place[STORE_ID_BYTES]; /* where the expiry of ids stopped */
@@ -74,6 +74,8 @@ HF_MUST_CHECK enum hf_err join_recover(struct store *store, enum env_mode mode, 
 /* Come in: until join_leave() nobody recovers, and store->env is the current one. The errors of store_read_begin(). */
 HF_MUST_CHECK enum hf_err join_enter(struct store *store, struct watch *watch, struct hf_why *why);
 void join_leave(struct store *store);
+/* Say that somebody died in the environment of this generation. Heeded while no writer lives. */
+void join_declare_damaged(struct store *store, uint64_t generation);
 
 /* ---- guard.c: processes that die or hang inside Berkeley DB ---- */
 

@@ -17,7 +17,7 @@
 
 #define WAIT_MS 2000     /* how long a read waits for a recovery */
 #define POLL_MS 3
-#define CHECK_MS 200     /* how often readers look for dead ones while there is no writer */
+#define LOOK_MS 100      /* how often a process looks for dead readers while there is no writer */
 #define ABANDON_MOST 8u  /* each leaves some memory behind; then the process had better begin anew */
 
 static void nap(void)
@@ -78,8 +78,7 @@ static enum hf_err take_over(struct store *store, struct hf_why *why)
     return err;
 }
 
-/* Somebody died in there. Only while no writer lives: a writer finds out by itself. */
-static void declare_damaged(struct store *store, uint64_t generation)
+void join_declare_damaged(struct store *store, uint64_t generation)
 {
     pid_t owner;
     if (share_own(store->share, &owner) != HF_OK)
@@ -111,26 +110,23 @@ static enum hf_err renew(struct store *store, struct hf_why *why)
     return err;
 }
 
-/* Without a writer, readers look for dead ones themselves, one at a time. Called inside, with the mutex. */
-static enum hf_err look_for_dead(struct store *store)
+/* A writer finds out by itself who died inside. Where there is none, readers look, from outside. */
+static void look_for_dead(struct store *store)
 {
-    pid_t owner;
+    if (share_phase(store->share) != SHARE_CLOSED)
+        return;
+    uint64_t generation = share_generation(store->share);
     int64_t now = share_clock_ms();
-    if (share_phase(store->share) != SHARE_CLOSED || now - store->checked_ms < CHECK_MS)
-        return HF_OK;
-    if (share_own(store->share, &owner) != HF_OK)
-        return HF_OK;
-    int code = store->env->handle->failchk(store->env->handle, 0);
-    if (code != 0 && share_phase(store->share) == SHARE_CLOSED)
-        share_set_phase(store->share, SHARE_DAMAGED);
-    share_disown(store->share);
-    store->checked_ms = now;
-    return code == 0 ? HF_OK : HF_BUSY;
+    int64_t before = atomic_load(&store->looked_ms);
+    if (now - before >= LOOK_MS && atomic_compare_exchange_strong(&store->looked_ms, &before, now) &&
+        share_somebody_died(store->share))
+        join_declare_damaged(store, generation);
 }
 
 /* HF_BUSY: not now, but soon. */
 static enum hf_err try_enter(struct store *store, struct watch *watch, struct hf_why *why)
 {
+    look_for_dead(store);
     enum hf_err err = usable(store) ? HF_OK : take_over(store, why);
     if (err == HF_OK)
         err = share_enter(store->share);
@@ -143,8 +139,6 @@ static enum hf_err try_enter(struct store *store, struct watch *watch, struct hf
     watch_in(watch);
     pthread_mutex_lock(&store->mutex);
     err = renew(store, why);
-    if (err == HF_OK)
-        err = look_for_dead(store);
     bool lost = store->abandoned > ABANDON_MOST;
     pthread_mutex_unlock(&store->mutex);
     watch_out(watch);
@@ -152,7 +146,7 @@ static enum hf_err try_enter(struct store *store, struct watch *watch, struct hf
     if (err != HF_OK)
         share_leave(store->share);
     if ((err == HF_STALE || err == HF_NOTFOUND) && !lost) {
-        declare_damaged(store, generation);
+        join_declare_damaged(store, generation);
         err = HF_BUSY;
     }
     return err;

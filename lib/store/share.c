@@ -16,6 +16,7 @@
 
 #define PAGE_VERSION 1u
 #define PAGE_BYTES 4096
+#define PLACES 480
 #define PATIENCE_MS 500 /* what a holder of access.lock is given before it is killed */
 #define POLL_MS 2
 
@@ -29,7 +30,13 @@ struct page {
     _Atomic uint64_t generation;
     _Atomic uint64_t boot;   /* hash of the boot in which the environment was made */
     _Atomic uint32_t writer; /* pid */
+    /* A place for each process that reads: so that its death inside is seen, where nothing else remembers it. */
+    struct place {
+        _Atomic uint32_t pid; /* 0: free */
+        _Atomic uint32_t inside;
+    } places[PLACES];
 };
+_Static_assert(sizeof(struct page) <= PAGE_BYTES, "the state is one page");
 
 struct share {
     struct share *next;
@@ -38,6 +45,7 @@ struct share {
     unsigned references;
     int writer_fd, access_fd;
     struct page *page;
+    struct place *place; /* this process's; NULL when there was none left */
     uint64_t boot;
     pthread_mutex_t mutex; /* for all below; never held while waiting */
     bool owned;            /* this process holds writer.lock */
@@ -136,8 +144,51 @@ static enum hf_err open_files(struct share *share, const char *path, bool create
     return HF_OK;
 }
 
+bool share_alive(pid_t pid)
+{
+    char text[512];
+    if (kill(pid, 0) != 0 && errno != EPERM)
+        return false;
+    snprintf(text, sizeof text, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(text, "re");
+    if (file == NULL)
+        return true;
+    /* "pid (name) state …"; the name may hold anything. */
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end == NULL || name_end[1] == '\0' || (name_end[2] != 'Z' && name_end[2] != 'X');
+}
+
+/* Take a free place, or that of a process that died outside. */
+static void take_place(struct share *share)
+{
+    for (int i = 0; i < PLACES && share->place == NULL; i++) {
+        struct place *place = &share->page->places[i];
+        uint32_t pid = atomic_load(&place->pid);
+        if (pid != 0 && (atomic_load(&place->inside) != 0 || share_alive((pid_t)pid)))
+            continue;
+        if (atomic_compare_exchange_strong(&place->pid, &pid, (uint32_t)getpid()))
+            share->place = place;
+    }
+}
+
+bool share_somebody_died(const struct share *share)
+{
+    for (int i = 0; i < PLACES; i++) {
+        const struct place *place = &share->page->places[i];
+        pid_t pid = (pid_t)atomic_load(&place->pid);
+        if (pid != 0 && atomic_load(&place->inside) != 0 && !share_alive(pid) && atomic_load(&place->inside) != 0)
+            return true;
+    }
+    return false;
+}
+
 static void free_share(struct share *share)
 {
+    if (share->place != NULL)
+        atomic_store(&share->place->pid, 0);
     if (share->page != NULL)
         munmap(share->page, PAGE_BYTES);
     if (share->writer_fd >= 0)
@@ -171,6 +222,7 @@ static enum hf_err new_share(const char *path, const struct stat *st, bool creat
         free_share(share);
         return err;
     }
+    take_place(share);
     share->next = shares;
     *out = shares = share;
     return HF_OK;
@@ -270,8 +322,8 @@ enum hf_err share_enter(struct share *share)
     enum hf_err err = share->excluded ? HF_BUSY : HF_OK;
     if (err == HF_OK && share->inside == 0)
         err = set_lock(share->access_fd, F_RDLCK);
-    if (err == HF_OK)
-        share->inside++;
+    if (err == HF_OK && share->inside++ == 0 && share->place != NULL)
+        atomic_store(&share->place->inside, 1);
     pthread_mutex_unlock(&share->mutex);
     return err;
 }
@@ -279,8 +331,11 @@ enum hf_err share_enter(struct share *share)
 void share_leave(struct share *share)
 {
     pthread_mutex_lock(&share->mutex);
-    if (--share->inside == 0)
+    if (--share->inside == 0) {
+        if (share->place != NULL)
+            atomic_store(&share->place->inside, 0);
         (void)set_lock(share->access_fd, F_UNLCK);
+    }
     pthread_mutex_unlock(&share->mutex);
 }
 
@@ -358,4 +413,9 @@ void share_set_phase(struct share *share, enum share_phase phase)
     atomic_store(&page->phase, phase);
 }
 
-void share_new_generation(struct share *share) { atomic_fetch_add(&share->page->generation, 1); }
+void share_new_generation(struct share *share)
+{
+    atomic_fetch_add(&share->page->generation, 1);
+    for (int i = 0; i < PLACES; i++)
+        atomic_store(&share->page->places[i].inside, 0);
+}

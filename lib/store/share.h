@@ -54,7 +54,7 @@ uint64_t share_generation(const struct share *share);
 bool share_of_this_boot(const struct share *share);
 /* By the owner only. */
 void share_set_phase(struct share *share, enum share_phase phase);
-/* By the owner, while everybody is kept out: what they knew of the environment is past. */
+/* By the owner, while everybody is kept out: what they knew of the environment is past, and so are the dead. */
 void share_new_generation(struct share *share);
 
 /* ---- access.lock ---- */
@@ -62,12 +62,16 @@ void share_new_generation(struct share *share);
 /* Come in to use the environment, for a short while. HF_BUSY: somebody recovers; HF_IO. */
 HF_MUST_CHECK enum hf_err share_enter(struct share *share);
 void share_leave(struct share *share);
+/* Whether, in this generation, a process died while it was inside. */
+bool share_somebody_died(const struct share *share);
 
 /* By the owner: wait until everybody has left, and keep them out. Processes still inside after half a second
  * are killed if they belong to this user. HF_TIMEOUT with what stands in the way; HF_IO. */
 HF_MUST_CHECK enum hf_err share_exclude(struct share *share, int64_t wait_ms, struct hf_why *why);
 void share_admit(struct share *share);
 
+/* Whether a process lives. One that is dead but not yet waited for does not. */
+bool share_alive(pid_t pid);
 int64_t share_clock_ms(void); /* monotonic */
 
 #endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kill -9, at random moments, of the writer and of readers.
+ *
+ * Transaction p adds one to STEPS hours and to as many minutes, chosen by p
+ * alone, and says position = p, folded = STEPS * p. So every consistent state
+ * is known by its position, and any torn, lost or doubled piece shows as a sum
+ * that is not STEPS * position.
+ *
+ * A process that ends by itself with STORE_LOST_EXIT, or that a recovery killed,
+ * is started again, as a web server or systemd would.
+ *
+ * HF_KILLS is the number of kills (30), HF_SEED makes the same choices again.
+ */
+#define _XOPEN_SOURCE 700 /* nftw() */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define STEPS 12u        /* cells of each table that a transaction touches */
+#define KEYS 40u
+#define SLOTS 3u
+#define READERS 4
+#define PROCESSES (READERS + 1)
+#define WRITER READERS   /* its place among them */
+#define HANG_MS 5000
+#define DUTY_MS 20       /* between two syncs of the writer */
+
+/* What the processes tell each other. */
+struct board {
+    struct {
+        _Atomic int64_t beat_ms; /* when it last got something done, or was started */
+        _Atomic uint64_t done;
+    } process[PROCESSES];
+    _Atomic uint64_t committed; /* the last transaction whose commit has returned */
+    _Atomic bool stop;
+    _Atomic int failures;
+    char text[400]; /* of the first failure */
+};
+
+static struct board *board;
+static char folder[64], path[80];
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+/* splitmix64, S. Vigna 2015 */
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+static void fail(const char *format, ...)
+{
+    char text[sizeof board->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (atomic_fetch_add(&board->failures, 1) == 0)
+        strcpy(board->text, text);
+    printf("# %s\n", text);
+    fflush(stdout);
+}
+
+static void beat(int me)
+{
+    atomic_store(&board->process[me].beat_ms, now_ms());
+    atomic_fetch_add(&board->process[me].done, 1);
+}
+
+/* End as a program would that cannot go on. */
+static void give_up(int me, const char *what, enum hf_err err, const struct hf_why *why)
+{
+    if (err != HF_STALE && err != HF_AGAIN && err != HF_TIMEOUT)
+        fail("process %d: %s: %s: %s", me, what, hf_strerror(err), why->text);
+    _exit(STORE_LOST_EXIT);
+}
+
+static struct store *open_store(int me, enum store_role role)
+{
+    struct store_options options = {.path = path, .role = role, .cache_mb = 4};
+    struct hf_why why = {""};
+    struct store *store = NULL;
+    enum hf_err err = store_open(&options, &store, &why);
+    if (err != HF_OK)
+        give_up(me, "open", err, &why);
+    return store;
+}
+
+/* ---- the writer ---- */
+
+/* A cell is its count and a filling, now and then longer than a page. */
+static size_t make_cell(unsigned char *out, uint64_t count, uint64_t which)
+{
+    size_t len = 16 + (mix(count ^ which) % 16 == 0 ? 5000 : mix(count + which) % 600);
+    memset(out, (int)(count & 0xFF), len);
+    memcpy(out, &count, sizeof count);
+    return len;
+}
+
+static size_t name_of(uint64_t which, char *key) { return (size_t)sprintf(key, "app.metric-%02u", (unsigned)(which % KEYS)); }
+
+static uint64_t read_count(struct store *store, int me, enum store_table table, const char *key, size_t key_bytes, uint32_t slot)
+{
+    static struct hf_buf buf;
+    struct store_read *read;
+    struct hf_why why = {""};
+    uint64_t count = 0;
+    enum hf_err err = store_read_begin(store, &read, &why);
+    if (err != HF_OK)
+        give_up(me, "begin to read", err, &why);
+    err = store_read_cell(read, table, key, key_bytes, slot, &buf);
+    if (err == HF_OK && buf.len >= sizeof count)
+        memcpy(&count, buf.data, sizeof count);
+    else if (err != HF_NOTFOUND)
+        give_up(me, "read", err, &why);
+    store_read_end(&read);
+    return count;
+}
+
+/* One transaction. The same cell may come twice in it, so counts are kept beside. */
+static void write_once(struct store *store, int me, uint64_t position)
+{
+    static unsigned char bytes[8192];
+    struct store_write *write;
+    struct hf_why why = {""};
+    uint64_t counts[2][KEYS * SLOTS] = {{0}};
+    char key[64];
+    enum hf_err err = store_write_begin(store, &write, &why);
+    for (unsigned i = 0; i < 2 * STEPS && err == HF_OK; i++) {
+        enum store_table table = i % 2 == 0 ? STORE_HOURS : STORE_MINUTES;
+        uint64_t which = mix(position * 64 + i / 2) % (KEYS * SLOTS);
+        uint32_t slot = 1000 + (uint32_t)(which / KEYS);
+        size_t key_bytes = name_of(which, key);
+        uint64_t *count = &counts[table][which];
+        *count = (*count == 0 ? read_count(store, me, table, key, key_bytes, slot) : *count) + 1;
+        err = store_write_cell(write, table, key, key_bytes, slot, bytes, make_cell(bytes, *count, which));
+        if (err == HF_OK)
+            err = store_write_key(write, key, key_bytes, slot);
+    }
+    struct store_status status = {.position = position, .folded = STEPS * position, .accepted = STEPS * position};
+    if (err == HF_OK)
+        err = store_write_status(write, &status);
+    if (err == HF_OK)
+        err = store_write_commit(&write, &why);
+    if (err != HF_OK)
+        give_up(me, "write", err, &why);
+    atomic_store(&board->committed, position);
+}
+
+static void run_writer(int me)
+{
+    struct store *store = open_store(me, STORE_WRITER);
+    struct hf_why why = {""};
+    struct store_read *read;
+    struct store_status status;
+    if (store_read_begin(store, &read, &why) != HF_OK || store_read_status(read, &status) != HF_OK)
+        give_up(me, "read the status", HF_IO, &why);
+    store_read_end(&read);
+    if (status.position < atomic_load(&board->committed))
+        fail("position %llu after a kill, but %llu was committed", (unsigned long long)status.position,
+             (unsigned long long)atomic_load(&board->committed));
+    int64_t sync_ms = 0;
+    for (uint64_t position = status.position + 1; !atomic_load(&board->stop); position++) {
+        write_once(store, me, position);
+        beat(me);
+        if (now_ms() - sync_ms < DUTY_MS)
+            continue;
+        enum hf_err err = store_sync(store, &why);
+        if (err == HF_OK && position % 8 == 0)
+            err = store_checkpoint(store, &why);
+        if (err != HF_OK)
+            give_up(me, "sync", err, &why);
+        sync_ms = now_ms();
+    }
+    store_close(&store);
+}
+
+/* ---- readers ---- */
+
+static bool add_count(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes, size_t len)
+{
+    uint64_t count;
+    (void)key, (void)key_bytes, (void)slot;
+    if (len < sizeof count)
+        return false;
+    memcpy(&count, bytes, sizeof count);
+    *(uint64_t *)context += count;
+    return true;
+}
+
+/* Read everything in one read; the sums must be those of its position. */
+static enum hf_err check_once(struct store *store, int me, struct hf_why *why)
+{
+    struct store_read *read;
+    struct store_status status;
+    uint64_t hours = 0, minutes = 0;
+    enum hf_err err = store_read_begin(store, &read, why);
+    if (err != HF_OK)
+        return err;
+    err = store_read_cells(read, STORE_HOURS, 0, "", 0, UINT32_MAX, add_count, &hours);
+    if (err == HF_OK)
+        err = store_read_status(read, &status);
+    if (err == HF_OK)
+        err = store_read_cells(read, STORE_MINUTES, 0, "", 0, UINT32_MAX, add_count, &minutes);
+    store_read_end(&read);
+    if (err == HF_OK && (hours != STEPS * status.position || minutes != hours || status.folded != hours))
+        fail("process %d: at position %llu the hours hold %llu, the minutes %llu", me,
+             (unsigned long long)status.position, (unsigned long long)hours, (unsigned long long)minutes);
+    return err;
+}
+
+static void run_reader(int me)
+{
+    struct store *store = open_store(me, STORE_READER);
+    struct hf_why why = {""};
+    while (!atomic_load(&board->stop)) {
+        enum hf_err err = check_once(store, me, &why);
+        if (err == HF_OK)
+            beat(me);
+        else if (err != HF_AGAIN && err != HF_TIMEOUT)
+            give_up(me, "read", err, &why);
+    }
+    store_close(&store);
+}
+
+/* ---- the killer ---- */
+
+struct tally {
+    unsigned kills, lost, killed_by_recovery;
+    int64_t longest_gap_ms;
+};
+
+static pid_t pids[PROCESSES];
+static struct tally tally;
+
+static void start(int me)
+{
+    atomic_store(&board->process[me].beat_ms, now_ms());
+    fflush(stdout);
+    pids[me] = fork();
+    if (pids[me] == 0) {
+        if (me == WRITER)
+            run_writer(me);
+        else
+            run_reader(me);
+        _exit(0);
+    }
+}
+
+static void kill_one(int me)
+{
+    kill(pids[me], SIGKILL);
+    waitpid(pids[me], NULL, 0);
+    pids[me] = 0;
+    tally.kills++;
+}
+
+/* Who ended by itself is started again. */
+static void reap(void)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        if (pids[i] == 0 || waitpid(pids[i], &status, WNOHANG) != pids[i])
+            continue;
+        pids[i] = 0;
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+            tally.killed_by_recovery++;
+        else if (WIFEXITED(status) && WEXITSTATUS(status) == STORE_LOST_EXIT)
+            tally.lost++;
+        else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail("process %d ended with status 0x%x", i, (unsigned)status);
+        if (!atomic_load(&board->stop)) {
+            int64_t beat_ms = atomic_load(&board->process[i].beat_ms);
+            start(i);
+            atomic_store(&board->process[i].beat_ms, beat_ms); /* the wait goes on over its restarts */
+        }
+    }
+}
+
+static void look_for_hangs(void)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        if (pids[i] == 0)
+            continue;
+        int64_t gap_ms = now_ms() - atomic_load(&board->process[i].beat_ms);
+        if (gap_ms > tally.longest_gap_ms)
+            tally.longest_gap_ms = gap_ms;
+        if (gap_ms > HANG_MS)
+            fail("%s %d (pid %ld) got nothing done for %lld ms", i == WRITER ? "writer" : "reader", i, (long)pids[i],
+                 (long long)gap_ms);
+    }
+}
+
+/* Look after the processes for that long. */
+static void watch(int64_t ms)
+{
+    int64_t end_ms = now_ms() + ms;
+    do {
+        reap();
+        look_for_hangs();
+        sleep_ms(5);
+    } while (now_ms() < end_ms && atomic_load(&board->failures) == 0);
+}
+
+static void wait_for_progress(int me)
+{
+    uint64_t done = atomic_load(&board->process[me].done);
+    while (atomic_load(&board->process[me].done) == done && atomic_load(&board->failures) == 0)
+        watch(5);
+}
+
+/* Kill anybody. The writer stays dead for up to a second, in which readers have to do without. */
+static void kill_anybody(unsigned kills, uint64_t *random)
+{
+    int64_t writer_due_ms = 0;
+    while (tally.kills < kills && atomic_load(&board->failures) == 0) {
+        *random = mix(*random);
+        watch(20 + (int64_t)(*random % 300));
+        if (pids[WRITER] == 0 && now_ms() >= writer_due_ms)
+            start(WRITER);
+        int victim = (int)((*random >> 32) % (PROCESSES + 2));
+        if (victim > WRITER)
+            victim = WRITER;
+        if (pids[victim] == 0)
+            continue;
+        kill_one(victim);
+        if (victim == WRITER)
+            writer_due_ms = now_ms() + (int64_t)((*random >> 16) % 1000);
+        else
+            start(victim);
+    }
+    if (pids[WRITER] == 0)
+        start(WRITER);
+    wait_for_progress(WRITER);
+    for (int i = 0; i < READERS; i++)
+        wait_for_progress(i);
+}
+
+/* The writer dies and nobody starts it again; readers die too. Whoever is left must go on reading. */
+static void kill_without_writer(unsigned kills, uint64_t *random)
+{
+    unsigned end = tally.kills + kills;
+    kill_one(WRITER);
+    while (tally.kills < end && atomic_load(&board->failures) == 0) {
+        *random = mix(*random);
+        watch((int64_t)(*random % 200));
+        int victim = (int)((*random >> 32) % READERS);
+        kill_one(victim);
+        start(victim);
+    }
+    for (int i = 0; i < READERS; i++)
+        wait_for_progress(i);
+}
+
+static void stop_all(void)
+{
+    atomic_store(&board->stop, true);
+    for (int64_t end_ms = now_ms() + HANG_MS; now_ms() < end_ms; sleep_ms(5)) {
+        reap();
+        bool gone = true;
+        for (int i = 0; i < PROCESSES; i++)
+            gone = gone && pids[i] == 0;
+        if (gone)
+            return;
+    }
+    fail("some processes did not stop");
+    for (int i = 0; i < PROCESSES; i++)
+        if (pids[i] != 0)
+            kill_one(i);
+}
+
+/* After all of it, what a new writer finds. */
+static void check_the_end(void)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct store *store = open_store(WRITER, STORE_WRITER);
+        struct hf_why why = {""};
+        if (check_once(store, WRITER, &why) != HF_OK)
+            fail("the last check: %s", why.text);
+        store_close(&store);
+        _exit(0);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    if (status != 0)
+        fail("the last check ended with status 0x%x", (unsigned)status);
+}
+
+static int remove_entry(const char *file, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(file);
+}
+
+static bool set_up(void)
+{
+    char file[128];
+    strcpy(folder, "/tmp/store_kill_test.XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return false;
+    snprintf(file, sizeof file, "%s/board", folder);
+    snprintf(path, sizeof path, "%s/store", folder);
+    int fd = open(file, O_RDWR | O_CREAT, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof *board) != 0)
+        return false;
+    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return board != MAP_FAILED;
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL ? otherwise : strtoull(text, NULL, 10);
+}
+
+static void result(int number, const char *name)
+{
+    bool good = atomic_load(&board->failures) == 0;
+    printf("# kills %u; ended by themselves %u, by a recovery %u; longest time without progress %lld ms; position %llu\n",
+           tally.kills, tally.lost, tally.killed_by_recovery, (long long)tally.longest_gap_ms,
+           (unsigned long long)atomic_load(&board->committed));
+    printf("%s %d - %s\n", good ? "ok" : "not ok", number, name);
+    fflush(stdout);
+    tally = (struct tally){0};
+}
+
+int main(void)
+{
+    if (getenv("HF_TEST_SHORT") != NULL) {
+        puts("1..0 # SKIP a kill test is about real time");
+        return 0;
+    }
+    unsigned kills = (unsigned)from_environment("HF_KILLS", 30);
+    uint64_t seed = from_environment("HF_SEED", (uint64_t)time(NULL)), random = seed;
+    printf("1..2\n# HF_KILLS=%u HF_SEED=%llu\n", kills, (unsigned long long)seed);
+    if (!set_up()) {
+        perror("setting up");
+        return 1;
+    }
+    start(WRITER);
+    wait_for_progress(WRITER);
+    for (int i = 0; i < READERS; i++)
+        start(i);
+    kill_anybody(kills, &random);
+    result(1, "any process killed at any moment");
+    kill_without_writer(kills / 3, &random);
+    stop_all();
+    check_the_end();
+    result(2, "readers killed while no writer lives");
+    int failures = atomic_load(&board->failures);
+    if (failures == 0)
+        nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    else
+        printf("# the store is left in %s\n", folder);
+    return failures != 0;
+}
