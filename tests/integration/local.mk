@@ -3,8 +3,8 @@
 INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/collectd_test.py \
 	tests/integration/graceful_test.py tests/integration/kill_test.py tests/integration/path_test.py
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/client.py \
-	tests/integration/ledger.py tests/integration/rig.py tests/integration/tap.py tests/integration/truth.py \
-	tests/integration/web.py
+	tests/integration/ledger.py tests/integration/nats.py tests/integration/rig.py tests/integration/tap.py \
+	tests/integration/truth.py tests/integration/web.py
 
 # 100 kill -9 each of the consumer, of nats-server, of readers and of collect. The seed is printed; HF_TEST_SEED repeats it.
 check-kill: all
