@@ -19,6 +19,7 @@ KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
 SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
 HANG_S = 5.0
 BETWEEN_S = (0.2, 1.6)  # two kills of one kind
+OUTAGE_S = 5.0  # a little longer than collect holds a request
 ROUND = 5  # kills of each kind, after which all must be well again in time
 
 
@@ -133,6 +134,18 @@ def recovery(rig, server, ledger):
     return time.monotonic() - started
 
 
+def outage(tap, supervisor, nats, ledger, readers):
+    """nats-server stays away for longer than collect holds a request: nothing is acknowledged, all is answered, queries go on."""
+    with supervisor.lock:
+        nats.kill()
+        time.sleep(0.5)  # for answers that were on their way
+        acknowledged, refused, answers = ledger.acknowledged, ledger.refused, sum(r.answers for r in readers)
+        time.sleep(OUTAGE_S)
+        tap.ok(ledger.acknowledged == acknowledged and ledger.refused > refused,
+               "while nats-server is away requests are refused, and none is acknowledged", ledger.summary())
+        tap.ok(sum(r.answers for r in readers) > answers, "and queries are answered")
+
+
 def replay(rig):
     """Put every batch into the stream a second time, without the id by which JetStream would know it."""
     with Nats(rig.nats_port) as nats:
@@ -169,6 +182,8 @@ def main(tap):
             for killer in killers:
                 killer.join()
             slowest = max(slowest, recovery(rig, server, ledger))
+        outage(tap, supervisor, rig.nats, ledger, readers)
+        slowest = max(slowest, recovery(rig, server, ledger))
         ledger.finish()
         moment = time.time()
         for reader in readers:

@@ -120,6 +120,10 @@ class Ledger:
         return sum(writer.acknowledged for writer in self.writers)
 
     @property
+    def refused(self):
+        return sum(writer.refused for writer in self.writers)
+
+    @property
     def longest(self):
         return max(writer.longest for writer in self.writers)
 
