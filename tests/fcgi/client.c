@@ -73,6 +73,8 @@ static void put_params(struct hf_buf *out, const struct fcgi_ask *ask, size_t bo
     put_param(&params, "REQUEST_URI", ask->uri);
     put_param(&params, "CONTENT_TYPE", ask->type);
     put_param(&params, "HTTP_AUTHORIZATION", ask->authorization);
+    for (const char *const *more = ask->more; more != NULL && more[0] != NULL; more += 2)
+        put_param(&params, more[0], more[1]);
     if (ask->length == NULL)
         put_param(&params, "CONTENT_LENGTH", length);
     else if (strcmp(ask->length, "-") != 0)

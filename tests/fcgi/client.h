@@ -16,6 +16,7 @@ struct fcgi_ask {
     const char *body;   /* or NULL */
     size_t body_bytes;  /* 0: strlen */
     const char *length; /* CONTENT_LENGTH as sent; NULL: that of the body; "-": none */
+    const char *const *more; /* further parameters, name and value by turns, ended by NULL; or NULL */
 };
 
 struct fcgi_answer {

@@ -4,3 +4,7 @@ FCGI_CLIENT = tests/fcgi/client.c tests/fcgi/client.h tests/bus/server.c tests/b
 UNIT_TESTS += tests/fcgi/loop_test
 tests_fcgi_loop_test_SOURCES = tests/fcgi/loop_test.c $(FCGI_CLIENT)
 tests_fcgi_loop_test_LDADD = fcgi/libloop.a $(FCGI_LIBS) $(UNIT_LIBS)
+
+UNIT_TESTS += tests/fcgi/query_test
+tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.h $(FCGI_CLIENT)
+tests_fcgi_query_test_LDADD = $(UNIT_LIBS)
