@@ -1,8 +1,9 @@
 # make check runs TESTS; every test speaks TAP. A module's tests are in the folder of its name.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-EXTRA_DIST += tests/check-includes tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus
+EXTRA_DIST += tests/check-includes tests/lsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus
 AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)'; PYTHON3='$(PYTHON3)'; \
-	PYTHONDONTWRITEBYTECODE=1; export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE;
+	PYTHONDONTWRITEBYTECODE=1; LSAN_OPTIONS="suppressions=$$srcdir/tests/lsan.supp:print_suppressions=0"; \
+	export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE LSAN_OPTIONS;
 TESTS += tests/check-includes
 
 # What a unit test links with, and what a fuzz target does: libFuzzer, or an ordinary main that replays the corpus.
