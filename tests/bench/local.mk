@@ -14,3 +14,11 @@ tests_bench_reader_bench_LDADD = $(HOURFOLD_LIBS)
 bench-reader: tests/bench/reader_bench
 	tests/bench/reader_bench
 .PHONY: bench-reader
+
+EXTRA_PROGRAMS += tests/bench/fold_bench
+tests_bench_fold_bench_SOURCES = tests/bench/fold_bench.c
+tests_bench_fold_bench_LDADD = $(HOURFOLD_LIBS)
+
+bench-fold: tests/bench/fold_bench
+	tests/bench/fold_bench
+.PHONY: bench-fold
