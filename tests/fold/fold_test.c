@@ -41,9 +41,25 @@ enum hf_err __wrap_store_write_cell(struct store_write *write, enum store_table 
     return __real_store_write_cell(write, table, key, key_bytes, slot, bytes, len);
 }
 
+/* The library's own allocations: so many succeed, the next fails. -1: all succeed. */
+static int allocations = -1;
+
+static bool allocation_fails(void) { return allocations >= 0 && allocations-- == 0; }
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes) { return allocation_fails() ? NULL : __real_malloc(bytes); }
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes) { return allocation_fails() ? NULL : __real_calloc(count, bytes); }
+void *__real_realloc(void *old, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes) { return allocation_fails() ? NULL : __real_realloc(old, bytes); }
+
 static int setup(void **state)
 {
     plan.cell_adds = plan.writes = -1;
+    allocations = -1;
     return harness_setup(state);
 }
 #define planned_unit(function) cmocka_unit_test_setup_teardown(function, setup, harness_teardown)
@@ -417,6 +433,50 @@ static void a_message_is_applied_whole_or_not_at_all(void **state)
     assert_int_equal(stored_status().accepted, 4);
 }
 
+/* Fold two messages and commit, with the nth allocation failing. What is left behind must be right whatever n is. */
+static bool fold_with_failure(struct message *const messages[2], int nth)
+{
+    struct fold *mine = NULL;
+    allocations = nth;
+    enum hf_err err = fold_open(&fold_options, &mine, NULL);
+    for (uint64_t i = 0; i < 2 && err == HF_OK; i++)
+        err = fold_apply(mine, i + 1, NOON_MS, messages[i]->bytes.data, messages[i]->bytes.len, NULL);
+    if (err == HF_OK)
+        err = fold_commit(mine, NULL);
+    bool failed = allocations < 0;
+    allocations = -1;
+    if (mine != NULL && err == HF_NOMEM && fold_dirty(mine) && fold_current(mine)->position == 2)
+        err = fold_commit(mine, &harness_why); /* all was kept, or else all is refused */
+    else
+        assert_int_equal(err, failed ? HF_NOMEM : HF_OK);
+    fold_free(&mine);
+    uint64_t position = stored_status().position;
+    assert_true(position == 0 || position == 2);
+    assert_true((err == HF_OK) == (position == 2));
+    assert_int_equal(stored_count(STORE_HOURS, "a", HOUR), position);
+    assert_int_equal(stored_count(STORE_HOURS, "b", HOUR), position);
+    return failed;
+}
+
+static void memory_may_end_anywhere(void **state)
+{
+    const struct sample samples[] = {sample_of("a", 1, NOON_MS, "1"), sample_of("b", 2, NOON_MS, NULL)};
+    const struct sample more[] = {sample_of("a", 3, NOON_MS, "2"), sample_of("b", 4, NOON_MS, "2"),
+                                  sample_of("a", 5, NOON_MS, "1")};
+    struct message *messages[2] = {message_new(7, 1, samples, 2), message_new(8, 1, more, 3)};
+    int nth = 0;
+    while (fold_with_failure(messages, nth)) {
+        if (stored_status().position == 2) { /* begin anew */
+            harness_teardown(state);
+            harness_setup(state);
+        }
+        nth++;
+    }
+    assert_true_of(nth > 20, "only %d allocations", nth);
+    message_free(messages[0]);
+    message_free(messages[1]);
+}
+
 static void lost_races_are_tried_again(void **state)
 {
     (void)state;
@@ -620,7 +680,7 @@ UNIT_TESTS(planned_unit(one_batch_is_stored), planned_unit(old_sequences_are_ski
            planned_unit(little_memory_is_enough), planned_unit(a_stream_goes_on), planned_unit(a_gap_is_counted),
            planned_unit(a_stream_made_anew_doubles_nothing), planned_unit(a_rewound_stream_doubles_nothing),
            planned_unit(an_overtaken_rewind_is_recognised), planned_unit(as_of_never_moves_back),
-           planned_unit(a_message_is_applied_whole_or_not_at_all), planned_unit(lost_races_are_tried_again),
+           planned_unit(a_message_is_applied_whole_or_not_at_all), planned_unit(memory_may_end_anywhere), planned_unit(lost_races_are_tried_again),
            planned_unit(a_full_disk_loses_nothing), planned_unit(a_damaged_cell_stops_the_fold),
            planned_unit(minutes_expire_by_whole_hours), planned_unit(expired_hours_are_counted),
            planned_unit(a_damaged_hour_does_not_expire), planned_unit(ids_and_producers_expire),
