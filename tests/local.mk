@@ -1,6 +1,7 @@
 # make check runs TESTS; every test speaks TAP. A module's tests are in the folder of its name.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-EXTRA_DIST += tests/check-includes tests/lsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus
+EXTRA_DIST += tests/check-includes tests/lsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus \
+	tests/valgrind.supp
 AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)'; PYTHON3='$(PYTHON3)'; \
 	PYTHONDONTWRITEBYTECODE=1; LSAN_OPTIONS="suppressions=$$srcdir/tests/lsan.supp:print_suppressions=0"; \
 	export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE LSAN_OPTIONS;
@@ -48,7 +49,7 @@ check-valgrind: $(UNIT_TESTS)
 	@for test in $(UNIT_TESTS); do \
 	  echo "valgrind $$test"; \
 	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 $(VALGRIND) -q --error-exitcode=9 \
-	    --leak-check=full --errors-for-leak-kinds=definite ./$$test >$$test.valgrind.log 2>&1 || \
+	    --suppressions='$(top_srcdir)/tests/valgrind.supp' --leak-check=full --errors-for-leak-kinds=definite ./$$test >$$test.valgrind.log 2>&1 || \
 	    { cat $$test.valgrind.log; exit 1; }; \
 	done
 .PHONY: check-valgrind
