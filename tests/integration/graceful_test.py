@@ -14,7 +14,11 @@ import web
 
 SERVERS = ("lighttpd", "mod_fcgid", "mod_proxy_fcgi")
 ROUNDS = int(os.environ.get("HF_TEST_RESTARTS", "2"))
-FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|still did not|exited on signal|signal 9|died")
+FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|exited on signal|signal 9|died")
+# Not ours: when Apache restarts gracefully, a request of the old generation that has just asked mod_fcgid 2.3.9 to start a process
+# waits for a process manager that is gone, and keeps its Apache child.
+OF_APACHE_ITSELF = re.compile(r"AH0004[56]: child process")
+LIFE = re.compile(r"program=(hourfold-\w+) pid=(\d+) level=\w+ event=(started|ended)")
 
 
 def until_acknowledged(ledger, more, what):
@@ -45,6 +49,18 @@ def restart_server(server):
     server.process.send(signal.SIGUSR1)
 
 
+def check_logs(tap, kind, lines):
+    """Every handler that started came to a clean end, and no web server speaks of force."""
+    lives = {"started": set(), "ended": set()}
+    for life in filter(None, map(LIFE.search, lines)):
+        lives[life[3]].add((life[1], life[2]))
+    tap.ok(lives["started"] and lives["started"] == lives["ended"], f"{kind}: all {len(lives['started'])} handlers ended by themselves",
+           f"no clean end: {lives['started'] - lives['ended']}")
+    forced = [line[:300] for line in lines if FORCED.search(line)
+              and not (kind == "mod_fcgid" and OF_APACHE_ITSELF.search(line))]
+    tap.ok(not forced, f"{kind}: nothing had to be killed", "\n".join(forced[:10]))
+
+
 def run(tap, kind, seed):
     with Rig(tap) as rig:
         server, = rig.start(kind)
@@ -65,9 +81,8 @@ def run(tap, kind, seed):
         except Exception as error:
             left = str(error)
         tap.ok(not left, f"{kind}: stopped under load, it leaves no handler behind", left)
-        forced = [line[:300] for log in sorted((rig.path / "log").glob(f"{kind}*"))
-                  for line in log.read_text("utf-8", "replace").splitlines() if FORCED.search(line)]
-        tap.ok(not forced, f"{kind}: nothing had to be killed", "\n".join(forced[:10]))
+        check_logs(tap, kind, [line for log in sorted((rig.path / "log").glob(f"{kind}*"))
+                               for line in log.read_text("utf-8", "replace").splitlines()])
 
         again = rig.start_web(kind)
         moment = time.time()
