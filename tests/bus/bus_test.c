@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bus/bus.h"
+#include "proxy.h"
 #include "server.h"
 
 #define TICKETS 20000
@@ -201,7 +202,7 @@ static void no_more_than_so_many_are_out(void **state)
     struct bus_options options = options_of(server.url);
     struct bus *bus = open_bus(&options);
     ensure(bus);
-    kill(server.pid, SIGSTOP);
+    server_pause(&server);
     uintptr_t n = 0;
     enum hf_err err;
     while ((err = publish(bus, ++n)) == HF_OK)
@@ -305,7 +306,7 @@ static void without_an_answer_a_publish_times_out(void **state)
     options.ack_wait_ms = 300;
     struct bus *bus = open_bus(&options);
     ensure(bus);
-    kill(server.pid, SIGSTOP);
+    server_pause(&server);
     long long begin = test_now_ms();
     assert_int_equal(publish(bus, 1), HF_OK);
     await(record.resolved == 1);
@@ -320,6 +321,93 @@ static void without_an_answer_a_publish_times_out(void **state)
     assert_int_equal(record.resolved, record.accepted);
 }
 
+static void a_late_acknowledgement_is_nobodys(void **state)
+{
+    (void)state;
+    enum { SLOTS = 256 }; /* every slot is used twice, so that the late ones name slots in use */
+    server_start(&server);
+    struct bus_options options = options_of(server.url);
+    options.ack_wait_ms = 500;
+    options.max_messages = SLOTS;
+    struct bus *bus = open_bus(&options);
+    ensure(bus);
+    server_pause(&server);
+    for (uintptr_t n = 1; n <= SLOTS; n++)
+        assert_int_equal(publish(bus, n), HF_OK);
+    await(record.resolved == SLOTS);
+    for (uintptr_t n = SLOTS + 1; n <= 2 * SLOTS; n++)
+        assert_int_equal(publish(bus, n), HF_OK);
+    kill(server.pid, SIGCONT); /* the first are stored now, and the others find the stream full */
+    await(record.resolved == 2 * SLOTS);
+    unsigned full = 0;
+    for (uintptr_t n = 1; n <= 2 * SLOTS; n++) {
+        assert_int_equal(record.results[n], 1);
+        assert_int_not_equal(record.last[n], HF_OK);
+        full += record.last[n] == HF_FULL;
+    }
+    assert_true(full > 0 && full <= SLOTS);
+    assert_int_equal(info(bus).messages, SLOTS);
+    bus_close(&bus, 1000);
+}
+
+static void a_lost_acknowledgement_is_made_good(void **state)
+{
+    (void)state;
+    struct proxy proxy;
+    server_start(&server);
+    proxy_start(&proxy, &server);
+    struct bus_options options = options_of(proxy.url);
+    options.ack_wait_ms = 300;
+    struct bus *bus = open_bus(&options);
+    ensure(bus);
+    proxy_lose(&proxy, "\"seq\":1", 1);
+    assert_int_equal(publish(bus, 1), HF_OK);
+    await(record.resolved == 1);
+    assert_int_equal(record.last[1], HF_TIMEOUT);
+    assert_int_equal(proxy_lost(&proxy), 1);
+    assert_int_equal(info(bus).messages, 1); /* though it was stored */
+    publish_all(bus, 1, 1);
+    assert_int_equal(info(bus).messages, 1);
+    bus_close(&bus, 1000);
+    proxy_stop(&proxy);
+}
+
+static void a_lost_message_is_noticed(void **state)
+{
+    (void)state;
+    static const unsigned long lost[] = {7, 20}; /* in the middle, and the last */
+    struct proxy proxy;
+    struct hf_why why = {{0}};
+    struct bus_message message;
+    server_start(&server);
+    proxy_start(&proxy, &server);
+    struct bus_options options = options_of(proxy.url);
+    struct bus *bus = open_bus(&options);
+    ensure(bus);
+    publish_all(bus, 1, 20);
+    for (size_t i = 0; i < 2; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "message %lu\r", lost[i]);
+        proxy_lose(&proxy, text, 1);
+        assert_int_equal(bus_deliver_from(bus, 1, &why), HF_OK);
+        for (uint64_t seq = 1; seq < lost[i]; seq++) {
+            assert_int_equal(bus_next(bus, 5000, &message), HF_OK);
+            assert_int_equal(message.seq, seq);
+            bus_message_free(&message);
+        }
+        assert_int_equal(bus_next(bus, 3000, &message), HF_STALE);
+        assert_int_equal(proxy_lost(&proxy), 1);
+        assert_int_equal(bus_deliver_from(bus, lost[i], &why), HF_OK);
+        for (uint64_t seq = lost[i]; seq <= 20; seq++) {
+            assert_int_equal(bus_next(bus, 5000, &message), HF_OK);
+            assert_int_equal(message.seq, seq);
+            bus_message_free(&message);
+        }
+    }
+    bus_close(&bus, 0);
+    proxy_stop(&proxy);
+}
+
 static void closing_gives_every_result(void **state)
 {
     (void)state;
@@ -328,7 +416,7 @@ static void closing_gives_every_result(void **state)
     options.ack_wait_ms = 60000;
     struct bus *bus = open_bus(&options);
     ensure(bus);
-    kill(server.pid, SIGSTOP);
+    server_pause(&server);
     for (uintptr_t n = 1; n <= 20; n++)
         assert_int_equal(publish(bus, n), HF_OK);
     bus_close(&bus, 50);
@@ -562,7 +650,7 @@ static void a_silent_delivery_is_broken_off(void **state)
     ensure(bus);
     assert_int_equal(bus_deliver_from(bus, 1, &why), HF_OK);
     assert_int_equal(bus_next(bus, 2200, &message), HF_TIMEOUT); /* heartbeats keep it */
-    kill(server.pid, SIGSTOP);
+    server_pause(&server);
     assert_int_equal(bus_next(bus, 10000, &message), HF_STALE);
     kill(server.pid, SIGCONT);
     assert_int_equal(bus_deliver_from(bus, 1, &why), HF_OK);
@@ -581,6 +669,9 @@ int main(void)
         with_server(a_login_is_given),
         cmocka_unit_test(bad_urls_and_files_are_refused),
         with_server(without_an_answer_a_publish_times_out),
+        with_server(a_late_acknowledgement_is_nobodys),
+        with_server(a_lost_acknowledgement_is_made_good),
+        with_server(a_lost_message_is_noticed),
         with_server(closing_gives_every_result),
         with_server(a_full_stream_refuses_and_keeps),
         with_server(a_stream_that_cannot_serve_is_refused),

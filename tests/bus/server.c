@@ -141,6 +141,14 @@ void server_kill(struct server *server, int signal_number)
     server->pid = 0;
 }
 
+void server_pause(struct server *server)
+{
+    int status = 0;
+    kill(server->pid, SIGSTOP);
+    assert_int_equal(waitpid(server->pid, &status, WUNTRACED), server->pid);
+    assert_true(WIFSTOPPED(status));
+}
+
 void server_remove(struct server *server)
 {
     char command[128];

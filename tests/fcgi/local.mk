@@ -1,5 +1,5 @@
 # tests of fcgi
-FCGI_CLIENT = tests/fcgi/client.c tests/fcgi/client.h tests/bus/server.c tests/bus/server.h
+FCGI_CLIENT = tests/fcgi/client.c tests/fcgi/client.h $(NATS_SERVER)
 
 UNIT_TESTS += tests/fcgi/loop_test
 tests_fcgi_loop_test_SOURCES = tests/fcgi/loop_test.c $(FCGI_CLIENT)
@@ -8,3 +8,7 @@ tests_fcgi_loop_test_LDADD = fcgi/libloop.a $(FCGI_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/fcgi/query_test
 tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.h $(FCGI_CLIENT)
 tests_fcgi_query_test_LDADD = $(UNIT_LIBS)
+
+UNIT_TESTS += tests/fcgi/collect_test
+tests_fcgi_collect_test_SOURCES = tests/fcgi/collect_test.c $(FCGI_CLIENT)
+tests_fcgi_collect_test_LDADD = $(UNIT_LIBS)
