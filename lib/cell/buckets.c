@@ -79,16 +79,15 @@ static size_t gather(struct bucket *absent, size_t m, uint64_t key)
     return m + 1;
 }
 
-/* The number of buckets with keys below `key`. */
-static size_t lower_bound(const struct bucket *buckets, size_t n, uint64_t key)
+/* The bucket of `key`, or some other one if there is none. n > 0. */
+static struct bucket *search(struct bucket *buckets, size_t n, uint64_t key)
 {
-    const struct bucket *base = buckets;
     while (n > 1) {
         size_t half = n / 2;
-        base = base[half - 1].key < key ? base + half : base;
+        buckets = buckets[half - 1].key < key ? buckets + half : buckets;
         n -= half;
     }
-    return (size_t)(base - buckets) + (n == 1 && base->key < key);
+    return buckets;
 }
 
 static size_t count_by_search(struct bucket *buckets, size_t n, const uint64_t *keys, size_t n_keys, unsigned shift,
@@ -97,9 +96,9 @@ static size_t count_by_search(struct bucket *buckets, size_t n, const uint64_t *
     size_t m = 0;
     for (size_t j = 0; j < n_keys; j++) {
         uint64_t key = keys[j] >> shift;
-        size_t i = lower_bound(buckets, n, key);
-        if (i < n && buckets[i].key == key)
-            buckets[i].count += each;
+        struct bucket *bucket = search(buckets, n, key);
+        if (bucket->key == key)
+            bucket->count += each;
         else
             m = gather(absent, m, key);
     }

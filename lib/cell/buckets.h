@@ -15,8 +15,8 @@ struct bucket {
     uint64_t key, count;
 };
 
-/* Sort keys in place or into `spare` (also of n; overwritten), by key >> shift or finer. Returns the one that is
- * sorted; the other holds nothing of use. */
+/* Sort keys in place or into `spare` (also of n), by key >> shift or finer. Returns the one that is sorted. `keys`
+ * holds the same keys still, in some order. */
 uint64_t *keys_sort(uint64_t *keys, uint64_t *spare, size_t n, unsigned shift);
 
 /* Add `each` (1, or -1 to take back) to the bucket of every key that has one. Gather the other keys in `absent`, which

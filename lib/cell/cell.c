@@ -159,9 +159,8 @@ static enum hf_err settle(struct cell *cell)
 
     const uint64_t *keys = keys_sort(cell->pending, spare, n, shift);
     size_t n_absent = buckets_count(cell->buckets, cell->n_buckets, keys, n, shift, 1, absent);
-    if (n_absent > 0 && bring_in(cell, absent, n_absent, shift) != HF_OK) {
+    if (n_absent > 0 && bring_in(cell, absent, n_absent, shift) != HF_OK) { /* pending they stay, in whatever order */
         buckets_count(cell->buckets, cell->n_buckets, keys, n, shift, UINT64_MAX, absent);
-        memmove(cell->pending, keys, n * sizeof *keys);
         return HF_NOMEM;
     }
     if (had_sums)

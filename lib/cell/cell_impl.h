@@ -16,9 +16,6 @@
 #include "cell/cell.h"
 #include "cell/sums.h"
 
-/* 16 buckets tell any keys apart by their highest 4 bits. */
-#define CELL_SHIFT_MAX 60u
-
 struct cell {
     uint64_t count;            /* of all samples, pending ones too; as are the next two */
     uint64_t min_key, max_key; /* UINT64_MAX and 0 when there are none */

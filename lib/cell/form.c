@@ -22,8 +22,7 @@ static bool is_decimal(uint64_t key, double power)
     double value = key_value(key), product = value * power;
     if (!(product > -1e15 && product < 1e15))
         return false;
-    int64_t integer = scaled(value, power);
-    return integer > -DECIMAL_LIMIT && integer < DECIMAL_LIMIT && (double)integer / power == value;
+    return (double)scaled(value, power) / power == value;
 }
 
 /* The fewest decimals that will do for all, or more than DECIMALS_MAX. */
@@ -34,9 +33,9 @@ static unsigned decimals_of(const struct bucket *buckets, size_t n)
         while (!is_decimal(buckets[i].key, powers[decimals]))
             if (++decimals > DECIMALS_MAX)
                 return decimals;
-    /* What has few decimals has more, unless the integer gets too large; the largest is at one of the ends. */
-    bool fits = is_decimal(buckets[0].key, powers[decimals]) && is_decimal(buckets[n - 1].key, powers[decimals]);
-    return fits ? decimals : DECIMALS_MAX + 1;
+    /* What has few decimals has more, unless the integer gets too large. The largest is at one of the ends, and the last
+     * was tried with all the decimals. */
+    return is_decimal(buckets[0].key, powers[decimals]) ? decimals : DECIMALS_MAX + 1;
 }
 
 static unsigned common_zero_bits(const struct bucket *buckets, size_t n)

@@ -76,7 +76,7 @@ enum hf_err cell_median(struct cell *cell, struct cell_estimate *out)
         a.value = mean_of(a.value, b.value);
         a.low = mean_of(a.low, b.low);
         a.high = mean_of(a.high, b.high);
-        a.exact = a.exact && b.exact;
+        a.exact = a.low == a.high;
     }
     *out = a;
     return HF_OK;
@@ -128,12 +128,13 @@ enum hf_err cell_average(struct cell *cell, struct cell_estimate *out)
     enum hf_err err = open_to_read(cell);
     if (err != HF_OK)
         return err;
-    /* A limb below the unit holds the quotient's bits that decide how a subnormal result rounds. */
+    /* A limb below the unit holds what decides how a subnormal result rounds: a remainder shows in it, as that is at
+     * least 1 / count, and the count is less than 2^63. */
     struct sums room;
     uint64_t quotient[1 + SUMS_SUM_LIMBS] = {0};
     bool negative = limbs_magnitude(quotient + 1, cell_sums(cell, &room)->sum, SUMS_SUM_LIMBS);
-    bool inexact = limbs_div_word(quotient, 1 + SUMS_SUM_LIMBS, cell->count) != 0;
-    double average = limbs_to_double(quotient, 1 + SUMS_SUM_LIMBS, SUMS_UNIT - 64, inexact);
+    limbs_div_word(quotient, 1 + SUMS_SUM_LIMBS, cell->count);
+    double average = limbs_to_double(quotient, 1 + SUMS_SUM_LIMBS, SUMS_UNIT - 64, false);
     give_exact(out, negative ? -average : average);
     return HF_OK;
 }

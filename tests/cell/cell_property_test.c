@@ -304,6 +304,10 @@ static void check_order(const struct samples *s, struct cell *cell)
         uint64_t numerator = (uint64_t)(((double)rank + 0.5) / (double)s->n * 1e14);
         check_percentile(s, cell, numerator, DECIMALS);
     }
+    assert_int_equal(cell_percentile(cell, 0, 0, &e), HF_OK);
+    assert_true(e.exact && e.value == s->value[0]);
+    assert_int_equal(cell_percentile(cell, 100, 0, &e), HF_OK);
+    assert_true(e.exact && e.value == s->value[s->n - 1]);
     check_percentile(s, cell, random_below(101), 0);
     check_percentile(s, cell, random_below(1000000001), 7);
     check_percentile(s, cell, random_u64() % UINT64_C(10000000000000000001), 17);
@@ -358,6 +362,20 @@ static void check_moments(const struct samples *s, struct cell *cell)
     mpfr_sqrt(truth, truth, MPFR_RNDN);
     mpfr_div_ui(truth, truth, s->n, MPFR_RNDN);
     check_moment(cell_stddev, cell, truth);
+
+    /* Doubling all counts, half the time as far as they go, changes neither average nor standard deviation. */
+    unsigned most = 0;
+    while ((uint64_t)s->n << most < UINT64_C(1) << 62)
+        most++;
+    unsigned doublings = random_below(2) ? most : (unsigned)random_below(most + 1);
+    for (unsigned i = 0; i < doublings; i++)
+        assert_int_equal(cell_merge(cell, cell), HF_OK);
+    check_moment(cell_stddev, cell, truth);
+    mpfr_mul_2ui(sum, sum, doublings, MPFR_RNDN);
+    check_moment(cell_sum, cell, sum);
+    mpfr_div_2ui(sum, sum, doublings, MPFR_RNDN);
+    mpfr_div_ui(truth, sum, s->n, MPFR_RNDN);
+    check_moment(cell_average, cell, truth);
     mpfr_clears(sum, squares, v, truth, (mpfr_ptr)NULL);
 }
 
