@@ -33,8 +33,8 @@ static unsigned decimals_of(const struct bucket *buckets, size_t n)
         while (!is_decimal(buckets[i].key, powers[decimals]))
             if (++decimals > DECIMALS_MAX)
                 return decimals;
-    /* What has few decimals has more, unless the integer gets too large. The largest is at one of the ends, and the last
-     * was tried with all the decimals. */
+    /* What has few decimals has more, unless the integer gets too large. The largest is at one of the ends, and the
+     * last one was tried with all the decimals. */
     return is_decimal(buckets[0].key, powers[decimals]) ? decimals : DECIMALS_MAX + 1;
 }
 

@@ -89,7 +89,8 @@ static void fuzz_decode(const uint8_t *data, size_t size)
 
 static void fuzz_add(const uint8_t *data, size_t size)
 {
-    struct cell *one = cell_new(CELL_BUCKETS_MIN), *left = cell_new(CELL_BUCKETS_MIN), *right = cell_new(CELL_BUCKETS_MIN);
+    struct cell *one = cell_new(CELL_BUCKETS_MIN);
+    struct cell *left = cell_new(CELL_BUCKETS_MIN), *right = cell_new(CELL_BUCKETS_MIN);
     require(one != NULL && left != NULL && right != NULL);
     uint64_t count = 0;
     for (; size >= sizeof(double); data += sizeof(double), size -= sizeof(double)) {

@@ -168,7 +168,8 @@ static void limbs_round_once(void **state)
         {{UINT64_MAX, UINT64_MAX}, 896, false, INFINITY},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_true_of(limbs_to_double(cases[i].a, 2, cases[i].unit, cases[i].sticky) == cases[i].expected, "case %zu", i);
+        assert_true_of(limbs_to_double(cases[i].a, 2, cases[i].unit, cases[i].sticky) == cases[i].expected, "case %zu",
+                       i);
 }
 
 static void keys_keep_order(void **state)
@@ -291,7 +292,8 @@ static void must_be_percentile(struct cell *cell, uint64_t numerator, unsigned d
 {
     struct cell_estimate e;
     assert_int_equal(cell_percentile(cell, numerator, decimals, &e), HF_OK);
-    assert_true_of(e.exact && e.value == expected, "%llu / 10^%u: %.17g", (unsigned long long)numerator, decimals, e.value);
+    assert_true_of(e.exact && e.value == expected, "%llu / 10^%u: %.17g", (unsigned long long)numerator, decimals,
+                   e.value);
 }
 
 static void percentiles_are_nearest_ranks(void **state)
@@ -916,12 +918,13 @@ static void out_of_memory_is_told(void **state)
     cell_free(&cell); /* NULL by now */
 }
 
-UNIT_TESTS(unit(wide_forms_agree), unit(limbs_round_once), unit(keys_keep_order), unit(moments_of_a_few), unit(stddev_rounds_up_past_ties),
-           unit(sum_overflows_visibly), unit(medians_of_a_few), unit(percentiles_are_nearest_ranks),
-           unit(ranks_of_huge_counts), unit(coarse_values_are_in_the_middle),
-           unit(median_of_known_and_unknown), unit(integers_stay_exact), unit(only_finite_samples), unit(minus_zero_is_zero),
-           unit(count_ends_at_int64_max), unit(merge_keeps_own_limit), unit(bytes_stay), unit(bytes_stay_when_coarse),
-           unit(other_bytes_are_refused),
-           unit(buckets_are_limited), unit(inconsistent_sums_are_refused), unit(counts_round_trip),
-           unit(keys_round_trip), unit(decimals_round_trip), unit(ends_round_trip), unit(sums_round_trip),
+UNIT_TESTS(unit(wide_forms_agree), unit(limbs_round_once), unit(keys_keep_order), unit(moments_of_a_few),
+           unit(stddev_rounds_up_past_ties), unit(sum_overflows_visibly), unit(medians_of_a_few),
+           unit(percentiles_are_nearest_ranks), unit(ranks_of_huge_counts),
+           unit(coarse_values_are_in_the_middle), unit(median_of_known_and_unknown),
+           unit(integers_stay_exact), unit(only_finite_samples), unit(minus_zero_is_zero),
+           unit(count_ends_at_int64_max), unit(merge_keeps_own_limit), unit(bytes_stay),
+           unit(bytes_stay_when_coarse), unit(other_bytes_are_refused), unit(buckets_are_limited),
+           unit(inconsistent_sums_are_refused), unit(counts_round_trip), unit(keys_round_trip),
+           unit(decimals_round_trip), unit(ends_round_trip), unit(sums_round_trip),
            unit(cells_are_small), unit(out_of_memory_changes_nothing), unit(out_of_memory_is_told))
