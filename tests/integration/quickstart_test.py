@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""quickstart, as a newcomer runs it, without its installing of packages: where one is missing the test is skipped."""
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from client import Client, HttpError
+from rig import SOURCE, free_port, listening, missing, until
+from tap import Tap
+
+QUICKSTART = SOURCE / "quickstart"
+
+
+def missing_packages(name):
+    """Those of quickstart's list `name` that are not installed."""
+    names = re.search(rf"^{name}='(.*?)'", QUICKSTART.read_text(), re.M | re.S).group(1).split()
+    if not shutil.which("dpkg-query"):
+        return []
+    known = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *names], capture_output=True,
+                           text=True, check=False).stdout
+    return [n for n in names if f"installed {n}\n" not in known]
+
+
+class Run:
+    """quickstart on a directory, with what it prints; on a terminal of its own when asked."""
+
+    def __init__(self, directory, *arguments, terminal=False):
+        self.directory = directory
+        argv = [QUICKSTART, "--dir", directory, *map(str, arguments)]
+        self.master = None
+        output = subprocess.PIPE
+        if terminal:
+            self.master, output = pty.openpty()
+        self.popen = subprocess.Popen(argv, stdin=output if terminal else subprocess.DEVNULL, stdout=output,
+                                      stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
+                                      preexec_fn=self._control if terminal else None)
+        if terminal:
+            os.close(output)
+        self.text = ""
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    @staticmethod
+    def _control():
+        import fcntl  # only here: the child of the fork makes the terminal its own
+        import termios
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def _read(self):
+        source = self.master if self.master is not None else self.popen.stdout.fileno()
+        while True:
+            try:
+                data = os.read(source, 4096)
+            except OSError:
+                return
+            if not data:
+                return
+            self.text += data.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def ready(self, seconds):
+        """The seconds it took."""
+        start = time.monotonic()
+        until(lambda: "ready:" in self.text or self.popen.poll() is not None, seconds, lambda: f"ready:\n{self.text}")
+        return time.monotonic() - start
+
+    def end(self, seconds=60):
+        code = self.popen.wait(seconds)
+        self.reader.join(5)
+        return code
+
+    def stop(self):
+        self.popen.send_signal(signal.SIGTERM)
+        return self.end()
+
+
+def processes(directory):
+    """The pids that run something of this directory, by what their command line begins with."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        ours = str(directory).encode() in command or f"HOURFOLD_CONF={directory}/".encode() in environment
+        if ours and b"quickstart" not in command:
+            found.setdefault(pathlib.Path(command.split(b"\0")[0].decode()).name, []).append(int(entry.name))
+    return found
+
+
+def status(port, target):
+    try:
+        with Client(port, timeout=10) as client:
+            return client.get(target).status
+    except (OSError, HttpError):
+        return 0
+
+
+def one_line_error(tap, words, name, *arguments):
+    done = subprocess.run([QUICKSTART, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+    lines = done.stderr.splitlines()
+    tap.ok(done.returncode == 1 and len(lines) == 1 and lines[0].startswith("quickstart: ") and words in lines[0], name,
+           f"code {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+class Sender(threading.Thread):
+    """Sends samples one after the other until told to stop, and counts those acknowledged."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.acknowledged = 0
+        self.halt = False
+
+    def run(self):
+        client = Client(self.port, timeout=20)
+        while not self.halt:
+            try:
+                self.acknowledged += client.get("/collect?key=q.sent&value=1").status == 204
+            except (OSError, HttpError):
+                client.close()
+                time.sleep(0.01)
+        client.close()
+
+
+def counted(port):
+    """Samples of the key in the last two hours; the count may lie on both sides of an hour's end."""
+    total = 0
+    for ago in (0, 3600):
+        when = time.strftime("%Y-%m-%d/%H", time.gmtime(time.time() - ago))
+        with Client(port) as client:
+            answer = client.get(f"/q.sent/count/{when}?format=csv")
+        if answer.status == 200:
+            header, row = (line.split(",") for line in answer.body.decode().splitlines()[:2])
+            total += int(row[header.index("count")])
+    return total
+
+
+def errors(tap, directory, port):
+    one_line_error(tap, f"another quickstart runs on {directory}", "a second one on the same directory is refused",
+                   "--dir", directory, "--port", free_port())
+    with tempfile.TemporaryDirectory(prefix="hf-") as other:
+        one_line_error(tap, f"port {port} is taken", "a taken port is refused", "--dir", other, "--port", port)
+    one_line_error(tap, "cannot make the directory /proc/none", "a directory that cannot be made is refused", "--dir",
+                   "/proc/none", "--port", free_port())
+    one_line_error(tap, "/etc holds something else", "a directory that holds something else is refused", "--dir", "/etc",
+                   "--port", free_port())
+    one_line_error(tap, "--port: permitted: 1 to 65535", "a port out of range is refused", "--port", "65536")
+
+
+def restarts(tap, run, directory, port):
+    for name in ("nats-server", "hourfold-consumer", "lighttpd", "hourfold-collect"):
+        (pid, *_) = processes(directory)[name]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid not in processes(directory).get(name, [pid]) and processes(directory).get(name), 20,
+              f"{name} runs again")
+        until(lambda: status(port, "/collect?key=q.again&value=1") == 204, 20, "samples are taken again")
+        until(lambda: status(port, "/-/health") == 200, 20, "questions are answered again")
+        tap.ok(True, f"{name} is started again after its death")
+    tap.ok(run.text.count("is started again") == 3, "quickstart says which of its programs it started again", run.text)
+
+
+def stops_with_nothing_lost(tap, directory, port):
+    run = Run(directory, "--port", port)
+    tap.ok(run.ready(30) < 15, "a second start takes seconds", run.text)
+    sender = Sender(port)
+    before = counted(port)
+    sender.start()
+    until(lambda: sender.acknowledged > 100, 20, "100 samples")
+    code = run.stop()
+    sender.halt = True
+    sender.join()
+    tap.equal(code, 0, "SIGTERM under load ends it with 0")
+    tap.ok(not processes(directory) and not listening(port), "nothing of it is left running", str(processes(directory)))
+    tap.ok("killed" not in run.text, "no program had to be killed", run.text)
+
+    run = Run(directory, "--port", port, terminal=True)
+    run.ready(30)
+    until(lambda: counted(port) >= before + sender.acknowledged, 20, "what was acknowledged is counted")
+    tap.equal(counted(port), before + sender.acknowledged, "after the next start every acknowledged sample counts once")
+    os.write(run.master, b"\x03")
+    tap.equal(run.end(), 0, "Ctrl-C ends it with 0")
+    tap.ok(not processes(directory), "nothing is left running after Ctrl-C", str(processes(directory)))
+    os.close(run.master)
+
+
+def apache(tap, directory, port):
+    absent = missing("apache2", "mod_fcgid")
+    if absent:
+        tap.skip("Apache in place of lighttpd", f"not installed: {absent}")
+        return
+    run = Run(directory, "--port", port, "--apache")
+    run.ready(30)
+    tap.ok("apache2" in processes(directory) and status(port, "/collect?key=q.apache&value=1") == 204,
+           "Apache in place of lighttpd", run.text)
+    tap.equal(run.stop(), 0, "with Apache SIGTERM ends it with 0")
+    tap.ok(not processes(directory), "nothing of Apache is left running", str(processes(directory)))
+
+
+def tree():
+    """What git sees in the source, or None."""
+    done = subprocess.run(["git", "-C", SOURCE, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def main(tap):
+    absent = missing_packages("packages_run")
+    if absent:
+        tap.skip("quickstart", f"not installed: {' '.join(absent)}")
+        return
+    if not os.access(SOURCE, os.W_OK):
+        tap.skip("quickstart", "the source cannot be written to")
+        return
+    before = tree() if shutil.which("git") else None
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="hf-"))
+    try:
+        port = free_port()
+        run = Run(directory, "--port", port)
+        run.ready(600)
+        tap.ok(run.text.endswith(f"ready: http://127.0.0.1:{port}/\n"), "it says where it is ready", run.text)
+        until(lambda: listening(port), 1, "it listens")
+        with socket.socket() as probe:
+            tap.ok(probe.connect_ex((socket.gethostbyname("localhost"), port)) == 0, "it listens on loopback")
+        errors(tap, directory, port)
+        restarts(tap, run, directory, port)
+        tap.equal(run.stop(), 0, "SIGTERM ends it with 0")
+        stops_with_nothing_lost(tap, directory, port)
+        apache(tap, directory, port)
+        tap.equal(tree() if shutil.which("git") else None, before, "the source is as it was")
+    finally:
+        for pids in processes(directory).values():
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+        if tap.failed:
+            for log in sorted((directory / "log").glob("*.log")):
+                tap.note(f"---- {log.name}\n" + "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:]))
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+with Tap() as the_tap:
+    main(the_tap)
