@@ -184,6 +184,17 @@ static void a_public_view_has_no_token(void **state)
     access_free(&access);
 }
 
+static void no_token_is_not_the_token_that_hashes_to_zero(void **state)
+{
+    (void)state;
+    const struct conf_view zero = {.name = "zero", .keys = "*", .stats = "*",
+                                   .token_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"};
+    struct access *access = open_views(&zero, 1);
+    assert_false(may(access, NULL, "a", "min"));
+    assert_false(may(access, "Basic x", "a", "min"));
+    access_free(&access);
+}
+
 static void every_view_has_its_own_bit(void **state)
 {
     (void)state;
@@ -248,4 +259,4 @@ static void sending_may_need_a_token(void **state)
 
 UNIT_TESTS(unit(globs_match), unit(globs_agree_with_their_definition), unit(tokens_are_random_and_hashed),
            unit(without_views_all_is_open), unit(views_give_what_they_say), unit(a_public_view_has_no_token),
-           unit(every_view_has_its_own_bit), unit(impossible_views_are_refused), unit(sending_may_need_a_token))
+           unit(no_token_is_not_the_token_that_hashes_to_zero), unit(every_view_has_its_own_bit), unit(impossible_views_are_refused), unit(sending_may_need_a_token))

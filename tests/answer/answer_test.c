@@ -304,6 +304,16 @@ static void a_day_lists_its_hours(void **state)
     }
 }
 
+static void a_day_is_as_exact_as_its_hours(void **state)
+{
+    (void)state;
+    json_object *document = ask_json("/wide/p75/2026-11-22");
+    assert_true(truth(document, "exact"));
+    assert_true(number(document, "count") == 2 * HOUR_BUCKETS);
+    assert_true(number(document, "value") == 3 * HOUR_BUCKETS / 2 - 1);
+    json_object_put(document);
+}
+
 static void an_hour_lists_its_minutes(void **state)
 {
     (void)state;
@@ -720,16 +730,16 @@ static void must_list(const char *uri, const char *keys, const char *next)
 static void keys_are_listed_in_pages(void **state)
 {
     (void)state;
-    must_list("/-/keys", "a a.b b checkout checkout.errors checkout.latency search.depth search.latency status.up", NULL);
-    must_list("/-/keys?limit=9", "a a.b b checkout checkout.errors checkout.latency search.depth search.latency status.up",
+    must_list("/-/keys", "a a.b b checkout checkout.errors checkout.latency search.depth search.latency status.up wide", NULL);
+    must_list("/-/keys?limit=10", "a a.b b checkout checkout.errors checkout.latency search.depth search.latency status.up wide",
               NULL);
     must_list("/-/keys?limit=4", "a a.b b checkout", "checkout");
     must_list("/-/keys?limit=4&after=checkout", "checkout.errors checkout.latency search.depth search.latency",
               "search.latency");
-    must_list("/-/keys?limit=4&after=search.latency", "status.up", NULL);
-    must_list("/-/keys?after=status.up", "", NULL);
+    must_list("/-/keys?limit=4&after=search.latency", "status.up wide", NULL);
+    must_list("/-/keys?after=wide", "", NULL);
     must_list("/-/keys?after=zzz", "", NULL);
-    must_list("/-/keys?after=aa", "b checkout checkout.errors checkout.latency search.depth search.latency status.up", NULL);
+    must_list("/-/keys?after=aa", "b checkout checkout.errors checkout.latency search.depth search.latency status.up wide", NULL);
     must_list("/-/keys?prefix=checkout", "checkout checkout.errors checkout.latency", NULL);
     must_list("/-/keys?prefix=checkout.&limit=1", "checkout.errors", "checkout.errors");
     must_list("/-/keys?prefix=checkout.&limit=1&after=checkout.errors", "checkout.latency", NULL);
@@ -936,7 +946,7 @@ static void metrics_are_well_formed(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        unit(the_bytes_are_the_contracts), unit(every_statistic_of_an_hour), unit(a_day_lists_its_hours),
+        unit(the_bytes_are_the_contracts), unit(every_statistic_of_an_hour), unit(a_day_lists_its_hours), unit(a_day_is_as_exact_as_its_hours),
         unit(an_hour_lists_its_minutes), unit(all_is_every_statistic), unit(complete_needs_both_clocks),
         unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(malformed_requests_are_refused),
         unit(cost_is_refused_before_it_arises), unit(without_a_store_there_is_no_answer), unit(csv_says_the_same_as_json),

@@ -142,6 +142,19 @@ static void write_world(void)
         write_slot(write, STORE_MINUTES, KEY, DAY_MS + minute * HF_MINUTE_MS, HF_MINUTE_MS, CELL_MINUTE_BUCKETS);
     ok(store_write_key(write, KEY, strlen(KEY), hf_hour_of(DAY_MS)));
 
+    /* Two hours of the day before of as many different values each as a cell tells apart. */
+    for (int hour = 0; hour < 2; hour++) {
+        struct cell *wide = cell_new(HOUR_BUCKETS);
+        struct hf_buf bytes = {0};
+        for (int i = 0; i < HOUR_BUCKETS; i++)
+            ok(cell_add(wide, hour * HOUR_BUCKETS + i));
+        ok(cell_encode(wide, &bytes));
+        ok(store_write_cell(write, STORE_HOURS, "wide", 4, hf_hour_of(DAY_MS) - 24 + (uint32_t)hour, bytes.data, bytes.len));
+        ok(store_write_key(write, "wide", 4, hf_hour_of(DAY_MS) - 24));
+        hf_buf_free(&bytes);
+        cell_free(&wide);
+    }
+
     struct cell *cell = cell_new(16);
     struct hf_buf buf = {0};
     ok(cell_add(cell, 1));
@@ -155,6 +168,8 @@ static void write_world(void)
     /* One that has lost its minutes though they should be there, and one that is damaged. */
     ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), hf_hour_of(DAY_MS) + 48, buf.data, buf.len));
     ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), hf_hour_of(DAY_MS) + 49, buf.data, buf.len - 1));
+    /* Where the last hour of 1969 would be found if slots could be negative. */
+    ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), UINT32_MAX, buf.data, buf.len));
     hf_buf_free(&buf);
     cell_free(&cell);
     ok(store_write_status(write, &world_status));
