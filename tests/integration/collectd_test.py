@@ -102,7 +102,7 @@ def compare(tap, server, samples):
 
 
 def main(tap):
-    absent = missing("nats-server", "lighttpd", "collectd")
+    absent = missing("nats-server", "lighttpd", "collectd", "write_http")
     if absent:
         tap.skip("collectd as a client", f"{absent} is not installed")
         return

@@ -377,16 +377,23 @@ class Rig:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
+PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
+            "curl": "curl", "mod_fcgid": "libapache2-mod-fcgid", "write_http": "libcurl3-gnutls, libyajl2"}
+
+
+def there(tool):
+    if tool.startswith("mod_"):
+        return web.apache_module(tool)
+    if tool == "write_http":
+        # The plugin comes with collectd-core, the libraries that it needs do not.
+        plugin = "/usr/lib/collectd/write_http.so"
+        return os.path.exists(plugin) and "not found" not in subprocess.run(["ldd", plugin], capture_output=True, text=True).stdout
+    return shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin")
+
+
 def missing(*tools):
-    """What is not there of the named tools; their Debian packages, for the message of a skip."""
-    packages = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2", "collectd": "collectd-core",
-                "mod_fcgid": "libapache2-mod-fcgid"}
-    absent = []
-    for tool in tools:
-        there = web.apache_module(tool) if tool.startswith("mod_") else shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin")
-        if not there:
-            absent.append(f"{tool} (Debian: {packages[tool]})")
-    return ", ".join(absent)
+    """What is not there of the named tools and modules, with their Debian packages; for the message of a skip."""
+    return ", ".join(f"{tool} (Debian: {PACKAGES[tool]})" for tool in tools if not there(tool))
 
 
 def parsed(response):
