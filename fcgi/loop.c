@@ -35,6 +35,7 @@
 #define ACCEPT_WAIT_MS 200    /* how soon a thread sees that it is to stop */
 #define READ_WAIT_MS 5000     /* for the next bytes of a request; a web server sends without delay */
 #define WRITE_WAIT_MS 5000    /* for room to write an answer */
+#define WRITE_AT_ONCE 16384u  /* bytes that any socket takes without waiting */
 #define STOP_WAIT_MS 2000     /* for requests being read, before they are given up */
 #define ACCEPT_RETRY_MS 50    /* after accept() failed for want of something */
 #define BODY_CHUNK 65536u
@@ -178,7 +179,6 @@ static bool request_read(struct worker *worker, struct request *request, int fd)
 {
     FCGX_Request *fcgx = &request->fcgx;
     set_timeout(fd, SO_RCVTIMEO, READ_WAIT_MS);
-    set_timeout(fd, SO_SNDTIMEO, WRITE_WAIT_MS);
     FCGX_InitRequest(fcgx, -1, 0); /* no listening socket: when this connection fails, FCGX_Accept_r() returns */
     fcgx->ipcFd = fd;
     fcgx->keepConnection = 1; /* or it would be closed before it is read */
@@ -299,6 +299,8 @@ void request_answer(struct request *request, unsigned status, const char *header
     bool bodiless = status == 204 || status == 304;
     if (!request->input_read) /* a POST that is refused unread: its handler answers, on its own thread */
         drain(request);
+    if (len > WRITE_AT_ONCE)
+        set_timeout(request->fcgx.ipcFd, SO_SNDTIMEO, WRITE_WAIT_MS);
     FCGX_FPrintF(out, "Status: %u %s\r\n", status, phrase_of(status));
     FCGX_PutS(headers, out);
     if (!bodiless)

@@ -295,7 +295,7 @@ static struct bus *bus_new(const struct bus_options *options)
 
 enum hf_err bus_open(const struct bus_options *options, struct bus **out, struct hf_why *why)
 {
-    natsStatus s = nats_Open(-1);
+    natsStatus s = nats_Open(0); /* a lock is waited for, not spun on: threads outnumber processors */
     if (s != NATS_OK)
         return bus_fail(why, "bus", s, 0);
     struct bus *bus = bus_new(options);
