@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -37,6 +38,7 @@
 #define WRITE_WAIT_MS 5000    /* for room to write an answer */
 #define WRITE_AT_ONCE 16384u  /* bytes that any socket takes without waiting */
 #define STOP_WAIT_MS 2000     /* for requests being read, before they are given up */
+#define QUEUE_WAIT_MS 300     /* at a stop, for taking the connections that wait to be accepted */
 #define ACCEPT_RETRY_MS 50    /* after accept() failed for want of something */
 #define BODY_CHUNK 65536u
 #define DRAIN_MAX (8u << 20)  /* of a body that nobody wants, so that the web server can finish sending it */
@@ -65,6 +67,7 @@ struct loop {
     struct fcgi_socket socket;
     sigset_t stop_signals;
     atomic_bool stopping;
+    long long queue_until_ms; /* once stopping */
     struct worker *workers;
     struct request *requests;
     unsigned held_max;
@@ -92,13 +95,13 @@ static void set_timeout(int fd, int option, long ms)
 
 /* ---- requests ---- */
 
-/* A free request, waited for. NULL when the loop stops. */
+/* A free request, waited for. NULL when there is none and the loop stops. */
 static struct request *pool_take(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
     while (loop->pool == NULL && !atomic_load(&loop->stopping))
         pthread_cond_wait(&loop->changed, &loop->lock);
-    struct request *request = atomic_load(&loop->stopping) ? NULL : loop->pool;
+    struct request *request = loop->pool;
     if (request != NULL)
         loop->pool = request->next;
     pthread_mutex_unlock(&loop->lock);
@@ -364,11 +367,21 @@ static int accept_next(struct loop *loop)
     return -1;
 }
 
+/* Whether to accept another connection: until the stop, and then those that had been waiting already. They would be cut off
+ * when the socket is closed. */
+static bool goes_on(struct loop *loop)
+{
+    struct pollfd waiting = {.fd = loop->socket.fd, .events = POLLIN};
+    if (!atomic_load(&loop->stopping))
+        return true;
+    return monotonic_ms() < loop->queue_until_ms && poll(&waiting, 1, 0) == 1;
+}
+
 static void serve(struct worker *worker, void *state)
 {
     struct loop *loop = worker->loop;
     struct request *request = NULL;
-    while ((request != NULL || (request = pool_take(loop)) != NULL) && !atomic_load(&loop->stopping)) {
+    while (goes_on(loop) && (request != NULL || (request = pool_take(loop)) != NULL)) {
         int fd = accept_next(loop);
         if (fd < 0 || !request_read(worker, request, fd))
             continue;
@@ -416,7 +429,9 @@ static void await_workers(struct loop *loop, long long wait_ms)
 
 static void stop_workers(struct loop *loop, unsigned started)
 {
+    fcgi_socket_unlink(&loop->socket);
     pthread_mutex_lock(&loop->lock);
+    loop->queue_until_ms = monotonic_ms() + QUEUE_WAIT_MS;
     atomic_store(&loop->stopping, true);
     pthread_cond_broadcast(&loop->changed);
     pthread_mutex_unlock(&loop->lock);
@@ -447,6 +462,7 @@ enum hf_err loop_run(struct loop *loop, struct hf_why *why)
     if (failure == 0)
         sigwait(&loop->stop_signals, &signal_number);
     stop_workers(loop, started);
+    fcgi_socket_close(&loop->socket); /* now, so that nobody connects in vain while the program ends */
     if (failure != 0)
         return hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(failure));
     return loop->begin_failed ? hf_fail(why, HF_NOMEM, "no memory for a thread") : HF_OK;

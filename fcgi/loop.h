@@ -8,8 +8,8 @@
  *     loop_open()    the socket; blocks the stop signals, so that every thread
  *                    made from here on (those of libraries too) inherits that
  *     ...            what the handler needs: connections, threads
- *     loop_run()     serves until SIGTERM, SIGINT, SIGUSR1 or SIGHUP; no handler
- *                    runs any more when it returns
+ *     loop_run()     serves until SIGTERM, SIGINT, SIGUSR1 or SIGHUP, and what had
+ *                    connected before it; no handler runs any more when it returns
  *     ...            answer the requests still held
  *     loop_close()
  *

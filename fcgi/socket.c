@@ -168,14 +168,20 @@ enum hf_err fcgi_socket_open(const char *listen, struct fcgi_socket *out, struct
     return err;
 }
 
-void fcgi_socket_close(struct fcgi_socket *socket)
+void fcgi_socket_unlink(struct fcgi_socket *socket)
 {
     struct stat st;
-    if (socket->fd < 0)
-        return;
     if (socket->path[0] != '\0' && lstat(socket->path, &st) == 0 && st.st_dev == socket->device &&
         st.st_ino == socket->inode)
         unlink(socket->path);
+    socket->path[0] = '\0';
+}
+
+void fcgi_socket_close(struct fcgi_socket *socket)
+{
+    if (socket->fd < 0)
+        return;
+    fcgi_socket_unlink(socket);
     close(socket->fd);
     socket->fd = -1;
 }

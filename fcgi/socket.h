@@ -19,6 +19,8 @@ struct fcgi_socket {
 
 /* As the listen option of loop.h says: NULL takes descriptor 0. */
 HF_MUST_CHECK enum hf_err fcgi_socket_open(const char *listen, struct fcgi_socket *out, struct hf_why *why);
+/* Remove the Unix socket from the file system, so that nobody finds it any more; who has connected stays. */
+void fcgi_socket_unlink(struct fcgi_socket *socket);
 void fcgi_socket_close(struct fcgi_socket *socket);
 
 #endif

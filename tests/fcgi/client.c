@@ -124,6 +124,14 @@ bool fcgi_send_unfinished(int fd, const struct fcgi_ask *ask)
     return send_request(fd, ask, false);
 }
 
+void fcgi_finish(int fd)
+{
+    struct hf_buf out = {0};
+    put_record(&out, STDIN, "", 0);
+    assert_true(send_all(fd, out.data, out.len));
+    hf_buf_free(&out);
+}
+
 /* Read until the peer closes. */
 static void read_all(int fd, long wait_ms, struct hf_buf *in)
 {

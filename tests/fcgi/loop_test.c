@@ -101,14 +101,19 @@ static void start(unsigned threads)
     assert_int_equal(pthread_create(&rig.thread, NULL, run, &rig), 0);
 }
 
-static void stop(void)
+static void await_end(void)
 {
-    loop_stop(rig.loop);
     pthread_join(rig.thread, NULL);
     assert_int_equal(rig.run_result, HF_OK);
     assert_int_equal(atomic_load(&rig.begun), atomic_load(&rig.ended));
     loop_close(&rig.loop);
     assert_null(rig.loop);
+}
+
+static void stop(void)
+{
+    loop_stop(rig.loop);
+    await_end();
 }
 
 static int setup(void **state)
@@ -441,6 +446,33 @@ static unsigned held_now(void)
     return count;
 }
 
+static void who_connected_before_the_stop_is_served(void **state)
+{
+    (void)state;
+    int fds[20];
+    start(1);
+    int slow = fcgi_connect(rig.path); /* keeps the one thread, so that the others wait to be accepted */
+    fcgi_send_unfinished(slow, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello"});
+    for (unsigned i = 0; i < 20; i++) {
+        fds[i] = fcgi_connect(rig.path);
+        fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/x"});
+    }
+    assert_true(fcgi_silent(fds[0], 300));
+    loop_stop(rig.loop);
+    struct stat st;
+    for (long long until = test_now_ms() + 5000; stat(rig.path, &st) == 0;) /* from now on nobody else connects */
+        assert_true(test_now_ms() < until);
+    fcgi_finish(slow);
+    for (unsigned i = 0; i < 20; i++) {
+        struct fcgi_answer answer;
+        fcgi_receive(fds[i], 5000, &answer);
+        assert_int_equal(answer.status, 200);
+        fcgi_answer_free(&answer);
+    }
+    close(slow);
+    await_end();
+}
+
 static void without_descriptors_it_waits(void **state)
 {
     (void)state;
@@ -491,6 +523,7 @@ int main(void)
         in_folder(bad_records_are_no_harm),
         in_folder(a_silent_peer_costs_seconds_not_a_thread),
         in_folder(it_stops_while_a_body_trickles),
+        in_folder(who_connected_before_the_stop_is_served),
         in_folder(without_descriptors_it_waits),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
