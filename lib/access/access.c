@@ -14,7 +14,7 @@
 #include "answer/stat.h"
 
 #define VIEWS_MAX 256
-#define PATTERN_BYTES_MAX 255
+#define PATTERN_BYTES_MAX (ACCESS_PREFIX_BYTES - 1)
 
 struct item {
     uint8_t bytes;
@@ -281,6 +281,37 @@ bool access_key(const struct access_grant *grant, const char *key, size_t key_by
         if (has_view(grant, i) && view_has_key(&grant->access->views[i], key, key_bytes))
             return true;
     return access_open(grant->access);
+}
+
+/* The pattern up to its first wildcard, terminated. */
+static void copy_literal(const struct item *pattern, char out[ACCESS_PREFIX_BYTES])
+{
+    size_t len = 0;
+    while (len < pattern->bytes && pattern->text[len] != '*' && pattern->text[len] != '?')
+        len++;
+    memcpy(out, pattern->text, len);
+    out[len] = '\0';
+}
+
+bool access_next_prefix(const struct access_grant *grant, bool first, char prefix[ACCESS_PREFIX_BYTES])
+{
+    char best[ACCESS_PREFIX_BYTES] = "", literal[ACCESS_PREFIX_BYTES];
+    bool found = first && access_open(grant->access);
+    for (size_t i = 0; i < grant->access->count; i++) {
+        const struct list *keys = &grant->access->views[i].keys;
+        for (size_t k = 0; k < keys->count && has_view(grant, i); k++) {
+            copy_literal(&keys->items[k], literal);
+            /* Those that begin with the one before are covered by it, and sort right behind it. */
+            if (!first && (strcmp(literal, prefix) <= 0 || strncmp(literal, prefix, strlen(prefix)) == 0))
+                continue;
+            if (!found || strcmp(literal, best) < 0)
+                strcpy(best, literal);
+            found = true;
+        }
+    }
+    if (found)
+        strcpy(prefix, best);
+    return found;
 }
 
 bool access_stat(const struct access_grant *grant, const char *key, size_t key_bytes, const char *stat)

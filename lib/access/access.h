@@ -39,6 +39,11 @@ bool access_open(const struct access *access); /* no views: all is open to all *
 bool access_any(const struct access_grant *grant);
 /* May this key be seen at all (for listings)? */
 bool access_key(const struct access_grant *grant, const char *key, size_t key_bytes);
+/* Where to look for the keys that may be seen: each of them begins with one of the texts that this gives, one a call, in byte order
+ * and none the beginning of another. `prefix` holds the one before, or, with `first`, nothing yet. False after the
+ * last. */
+#define ACCESS_PREFIX_BYTES 256
+bool access_next_prefix(const struct access_grant *grant, bool first, char prefix[ACCESS_PREFIX_BYTES]);
 /* May this statistic of this key be seen? `stat` is its canonical name. A view whose list has "all" or "*" holds every
  * statistic; "all" itself needs one of them. */
 bool access_stat(const struct access_grant *grant, const char *key, size_t key_bytes, const char *stat);

@@ -10,6 +10,7 @@
 
 struct walk {
     const struct query_path *path;
+    const char *prefix; /* of the keys that it is after now */
     const struct access_grant *grant;
     struct keys_page *page;
     char after[SAMPLE_KEY_MAX + 1]; /* the last key looked at */
@@ -39,33 +40,61 @@ static bool walk_key(void *context, const char *key, size_t key_bytes)
 static enum hf_err walk_once(struct store_read *read, void *context)
 {
     struct walk *walk = context;
-    enum hf_err err = store_read_keys(read, walk->path->prefix, walk->after, walk_key, walk);
+    enum hf_err err = store_read_keys(read, walk->prefix, walk->after, walk_key, walk);
     if (err == HF_NOTFOUND)
         err = HF_OK;
     return err == HF_OK && !hf_buf_ok(&walk->page->text) ? HF_NOMEM : err;
+}
+
+static enum hf_err walk_prefix(struct store *store, struct walk *walk, const char *prefix, struct hf_why *why)
+{
+    enum hf_err err;
+    walk->prefix = prefix;
+    do {
+        walk->looked_at = 0;
+        err = attempt_read(store, walk_once, walk, why);
+    } while (err == HF_OK && !walk->page->more && walk->looked_at >= KEYS_OF_ONE_READ);
+    return err;
+}
+
+/* Of two prefixes the keys that begin with both begin with the longer; NULL where none can. */
+static const char *longer_prefix(const char *a, const char *b)
+{
+    size_t a_bytes = strlen(a), b_bytes = strlen(b);
+    if (strncmp(a, b, a_bytes < b_bytes ? a_bytes : b_bytes) != 0)
+        return NULL;
+    return a_bytes > b_bytes ? a : b;
+}
+
+/* The last of the page's keys, which stand one behind the other. */
+static const char *last_key(const struct keys_page *page)
+{
+    if (page->count == 0)
+        return NULL;
+    const char *begin = (const char *)page->text.data, *at = begin + page->text.len - 1;
+    while (at > begin && at[-1] != '\0')
+        at--;
+    return at;
 }
 
 enum hf_err keys_read(struct store *store, const struct query_path *path, const struct access_grant *grant,
                       struct keys_page *page, struct hf_why *why)
 {
     struct walk walk = {.path = path, .grant = grant, .page = page};
-    enum hf_err err;
+    char visible[ACCESS_PREFIX_BYTES];
+    enum hf_err err = HF_OK;
     strcpy(walk.after, path->after);
     hf_buf_clear(&page->text);
     page->count = 0;
     page->more = false;
-    do {
-        walk.looked_at = 0;
-        err = attempt_read(store, walk_once, &walk, why);
-    } while (err == HF_OK && !page->more && walk.looked_at >= KEYS_OF_ONE_READ);
-
-    page->last = NULL;
-    if (page->count > 0) {
-        const char *at = (const char *)page->text.data + page->text.len - 1;
-        while (at > (const char *)page->text.data && at[-1] != '\0')
-            at--;
-        page->last = at;
+    /* Only where the asker's views have keys, or else a view of few keys would cost a walk over all of them. */
+    for (bool any = access_next_prefix(grant, true, visible); any && err == HF_OK && !page->more;
+         any = access_next_prefix(grant, false, visible)) {
+        const char *prefix = longer_prefix(path->prefix, visible);
+        if (prefix != NULL)
+            err = walk_prefix(store, &walk, prefix, why);
     }
+    page->last = last_key(page);
     return err;
 }
 

@@ -214,6 +214,37 @@ static void every_view_has_its_own_bit(void **state)
     access_free(&access);
 }
 
+static void must_look_at(const struct access *access, const char *authorization, const char *expected)
+{
+    char found[200] = "", prefix[ACCESS_PREFIX_BYTES];
+    struct access_grant grant = access_check(access, authorization);
+    for (bool any = access_next_prefix(&grant, true, prefix); any; any = access_next_prefix(&grant, false, prefix)) {
+        strcat(found, prefix);
+        strcat(found, ";");
+    }
+    assert_string_equal(found, expected);
+}
+
+static void prefixes_cover_the_keys(void **state)
+{
+    (void)state;
+    static const struct conf_view lists[] = {
+        {.name = "a", .keys = "b.*,a.x,a.x,ab?,abc.*,z", .stats = "*", .token_sha256 = HASH_ALPHA},
+        {.name = "b", .keys = "*.latency,a*", .stats = "*", .token_sha256 = HASH_BETA},
+        {.name = "c", .keys = "b*,status.*.up", .stats = "*", .token_sha256 = ""}};
+    struct access *access = open_views(lists, 3);
+    must_look_at(access, "Bearer alpha", "a.x;ab;b;status.;z;");
+    must_look_at(access, "Bearer beta", ";");
+    must_look_at(access, NULL, "b;status.;");
+    access_free(&access);
+    access = open_views(lists, 2);
+    must_look_at(access, NULL, "");
+    access_free(&access);
+    access = open_views(NULL, 0);
+    must_look_at(access, NULL, ";");
+    access_free(&access);
+}
+
 static void impossible_views_are_refused(void **state)
 {
     (void)state;
@@ -259,4 +290,4 @@ static void sending_may_need_a_token(void **state)
 
 UNIT_TESTS(unit(globs_match), unit(globs_agree_with_their_definition), unit(tokens_are_random_and_hashed),
            unit(without_views_all_is_open), unit(views_give_what_they_say), unit(a_public_view_has_no_token),
-           unit(no_token_is_not_the_token_that_hashes_to_zero), unit(every_view_has_its_own_bit), unit(impossible_views_are_refused), unit(sending_may_need_a_token))
+           unit(no_token_is_not_the_token_that_hashes_to_zero), unit(every_view_has_its_own_bit), unit(prefixes_cover_the_keys), unit(impossible_views_are_refused), unit(sending_may_need_a_token))

@@ -841,6 +841,54 @@ static void views_are_kept(void **state)
     access_free(&access);
 }
 
+/* Every page of every listing holds the keys that a filter over the whole list would leave. */
+static void listings_are_those_of_a_filter(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"a", "a.b", "b", "checkout", "checkout.errors", "checkout.latency", "search.depth",
+                                       "search.latency", "status.up", "wide"};
+    static const char *const patterns[] = {"*", "a", "a*,wide", "*.latency", "s*,checkout", "checkout*,checkout.errors",
+                                           "search.?epth,b,search.latency", "zzz", "c*.l*,*d*", "?,w*"};
+    static const char *const prefixes[] = {"", "a", "check", "checkout.", "s", "search.latency", "x"};
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++)
+        for (size_t x = 0; x < sizeof prefixes / sizeof *prefixes; x++)
+            for (unsigned limit = 1; limit <= 11; limit += 2) {
+                struct conf_view view = {.name = "v", .keys = patterns[p], .stats = "*", .token_sha256 = ""};
+                struct hf_conf with_view = conf;
+                struct access *access = NULL;
+                with_view.views = &view;
+                with_view.view_count = 1;
+                ok(access_new(&with_view, &access, &why));
+                struct answer *open_to_all = answer;
+                answer = answer_new(&with_view, access);
+                char uri[200], expected[300] = "", got[300] = "", after[100] = "";
+                struct access_grant grant = access_check(access, NULL);
+                for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+                    if (access_key(&grant, keys[k], strlen(keys[k])) && strncmp(keys[k], prefixes[x], strlen(prefixes[x])) == 0) {
+                        strcat(expected, keys[k]);
+                        strcat(expected, " ");
+                    }
+                for (bool more = true; more;) {
+                    snprintf(uri, sizeof uri, "/-/keys?prefix=%s&limit=%u&after=%s", prefixes[x], limit, after);
+                    json_object *document = ask_json(uri), *list = member(document, "keys");
+                    size_t count = json_object_array_length(list);
+                    more = member(document, "next") != NULL;
+                    assert_true(more ? count == limit : count <= limit);
+                    for (size_t i = 0; i < count; i++) {
+                        strcat(got, json_object_get_string(json_object_array_get_idx(list, i)));
+                        strcat(got, " ");
+                    }
+                    if (more)
+                        snprintf(after, sizeof after, "%s", text(document, "next"));
+                    json_object_put(document);
+                }
+                assert_string_equal(got, expected);
+                answer_free(&answer);
+                answer = open_to_all;
+                access_free(&access);
+            }
+}
+
 /* ---- health and metrics ---- */
 
 static json_object *ask_health(int64_t now_ms, struct store *store, enum hf_err no_store, unsigned status)
@@ -951,7 +999,7 @@ int main(void)
         unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(malformed_requests_are_refused),
         unit(cost_is_refused_before_it_arises), unit(without_a_store_there_is_no_answer), unit(csv_says_the_same_as_json),
         unit(etags_follow_the_content), unit(only_what_is_complete_is_cached), unit(as_of_alone_does_not_change_the_tag),
-        unit(methods_are_few), unit(mounts_are_taken_off), unit(keys_are_listed_in_pages), unit(views_are_kept),
+        unit(methods_are_few), unit(mounts_are_taken_off), unit(keys_are_listed_in_pages), unit(views_are_kept), unit(listings_are_those_of_a_filter),
         unit(health_says_why), unit(metrics_are_well_formed)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
