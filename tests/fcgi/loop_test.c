@@ -341,11 +341,7 @@ static void accepting_waits_when_too_many_are_held(void **state)
     unsigned most = loop_held_max(rig.loop);
     struct rlimit more = {files.rlim_max, files.rlim_max};
     setrlimit(RLIMIT_NOFILE, &more);
-    if (files.rlim_max < 2 * HELD_MAX || most > HELD_MAX - 10) {
-        print_message("# skipped: too few descriptors\n");
-        stop();
-        skip();
-    }
+    assert_true(most <= HELD_MAX);
     int *fds = calloc(most + 2, sizeof *fds);
     for (unsigned i = 0; i < most; i++) {
         fds[i] = fcgi_connect(rig.path);
@@ -519,13 +515,21 @@ int main(void)
         in_folder(bodies_are_exact),
         in_folder(held_requests_are_answered_later),
         in_folder(a_peer_that_left_is_no_harm),
-        in_folder(accepting_waits_when_too_many_are_held),
         in_folder(bad_records_are_no_harm),
         in_folder(a_silent_peer_costs_seconds_not_a_thread),
         in_folder(it_stops_while_a_body_trickles),
         in_folder(who_connected_before_the_stop_is_served),
+        /* Those that need descriptors as they are (valgrind has a limit of its own), and many. */
         in_folder(without_descriptors_it_waits),
+        in_folder(accepting_waits_when_too_many_are_held),
     };
+    size_t count = sizeof tests / sizeof *tests;
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (getenv("HF_TEST_SHORT") != NULL || files.rlim_max < 2 * HELD_MAX + 100) {
+        count -= 2;
+        printf("# left out: the tests that run out of descriptors\n");
+    }
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
 }
