@@ -57,9 +57,12 @@ struct hold {
     unsigned queued;
     struct held_batch *open;    /* NULL: the next request opens one */
     unsigned out;
+    unsigned held;              /* requests */
+    unsigned held_max;
     uint64_t last_number;
     bool connected;
     bool ready;                 /* and the stream is as it has to be */
+    bool stalled;               /* but the last publish had no answer in time */
     unsigned connection;        /* counts them */
     bool ending;
     long long end_ms;
@@ -100,10 +103,13 @@ static void on_result(void *context, void *ticket, enum hf_err result, const cha
     pthread_mutex_lock(&hold->lock);
     batch->result = result;
     batch->has_result = true;
+    hold->stalled = result == HF_TIMEOUT;
     if (result == HF_AWAY && hold->connected) { /* connected, but no stream answers */
         hold->ready = false;
         pthread_cond_signal(&hold->wake_steward);
     }
+    if (result != HF_OK)
+        pthread_cond_broadcast(&hold->changed);
     pthread_cond_signal(&hold->wake_sender);
     pthread_mutex_unlock(&hold->lock);
     if (result != HF_OK)
@@ -116,7 +122,9 @@ static void on_state(void *context, bool connected)
     pthread_mutex_lock(&hold->lock);
     hold->connected = connected;
     hold->ready = false;
+    hold->stalled = false;
     hold->connection++;
+    pthread_cond_broadcast(&hold->changed);
     pthread_cond_signal(&hold->wake_steward);
     pthread_mutex_unlock(&hold->lock);
     hf_log(connected ? HF_NOTICE : HF_WARNING, connected ? "bus_connected" : "bus_lost", "%s", "");
@@ -167,21 +175,43 @@ bool hold_await_ready(struct hold *hold, int64_t wait_ms)
 
 /* ---- adding; under the lock ---- */
 
-/* Have an open batch, waiting for one until `until_ms`. */
-static enum hf_err open_batch(struct hold *hold, long long until_ms)
+static bool has_work(const struct hold *hold)
 {
-    while (hold->open == NULL) {
-        for (unsigned i = 0; i < BATCHES && hold->open == NULL; i++)
-            if (hold->batches[i].state == FREE)
-                hold->open = &hold->batches[i];
-        if (hold->open != NULL)
+    for (unsigned i = 0; i < BATCHES; i++)
+        if (hold->batches[i].state != FREE && hold->batches[i].count > 0)
+            return true;
+    return false;
+}
+
+/* Whether a request may be held. When the bus does not answer, those that wait already find out when it does again; one more
+ * would only wait in vain. */
+static bool takes(const struct hold *hold)
+{
+    return hold->ready && !(hold->stalled && has_work(hold));
+}
+
+/* Have an open batch. False when none is free. */
+static bool open_batch(struct hold *hold)
+{
+    for (unsigned i = 0; i < BATCHES && hold->open == NULL; i++)
+        if (hold->batches[i].state == FREE) {
+            hold->open = &hold->batches[i];
             hold->open->state = OPEN;
-        else if (wait_until(&hold->changed, &hold->lock, until_ms) == ETIMEDOUT)
-            return HF_BUSY;
-        else if (!hold->ready)
+        }
+    return hold->open != NULL;
+}
+
+/* Wait until there is an open batch, and a request more may be held. */
+static enum hf_err await_room(struct hold *hold, long long until_ms)
+{
+    for (;;) {
+        if (!takes(hold))
             return HF_AWAY;
+        if (hold->held < hold->held_max && open_batch(hold))
+            return HF_OK;
+        if (wait_until(&hold->changed, &hold->lock, until_ms) == ETIMEDOUT)
+            return HF_BUSY;
     }
-    return HF_OK;
 }
 
 /* Close the open batch: it waits to be published. */
@@ -196,7 +226,7 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
 {
     long long now = now_ms();
     for (;;) {
-        enum hf_err err = open_batch(hold, now + HOLD_ROOM_WAIT_MS);
+        enum hf_err err = await_room(hold, now + HOLD_ROOM_WAIT_MS);
         if (err != HF_OK)
             return err;
         struct held_batch *batch = hold->open;
@@ -205,6 +235,7 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
             if (batch->count == 0)
                 batch->since_ms = now;
             batch->requests[batch->count++] = request;
+            hold->held++;
             return HF_OK;
         }
         if (err != HF_FULL || batch->count == 0)
@@ -216,7 +247,7 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
 enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request)
 {
     pthread_mutex_lock(&hold->lock);
-    enum hf_err err = hold->ready ? add(hold, list, request) : HF_AWAY;
+    enum hf_err err = add(hold, list, request);
     if (err == HF_OK && hold->out < OUT_MAX)
         pthread_cond_signal(&hold->wake_sender);
     pthread_mutex_unlock(&hold->lock);
@@ -225,23 +256,24 @@ enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct r
 
 /* ---- the sender ---- */
 
-/* Answer all requests of a batch that nobody else can reach. Not under the lock. */
-static void answer_all(struct hold *hold, struct held_batch *batch, enum hf_err outcome)
+/* Answer all requests of a batch that nobody else can reach, and return how many. Not under the lock. */
+static unsigned answer_all(struct hold *hold, struct held_batch *batch, enum hf_err outcome)
 {
-    for (unsigned i = 0; i < batch->count; i++)
+    unsigned count = batch->count;
+    for (unsigned i = 0; i < count; i++)
         hold->options.answer(hold->options.context, batch->requests[i], outcome);
     batch->count = 0;
+    return count;
 }
 
 /* Under the lock. */
-static void recycle(struct hold *hold, struct held_batch *batch)
+static void recycle(struct held_batch *batch)
 {
     batch_writer_reset(batch->writer);
     hf_buf_clear(&batch->message);
     batch->number = 0;
     batch->not_before_ms = 0;
     batch->state = FREE;
-    pthread_cond_broadcast(&hold->changed);
 }
 
 static void unqueue_first(struct hold *hold)
@@ -365,14 +397,6 @@ static long long next_look(const struct hold *hold)
     return next;
 }
 
-static bool has_work(const struct hold *hold)
-{
-    for (unsigned i = 0; i < BATCHES; i++)
-        if (hold->batches[i].state != FREE && hold->batches[i].count > 0)
-            return true;
-    return false;
-}
-
 static void *sender_main(void *argument)
 {
     struct hold *hold = argument;
@@ -396,12 +420,16 @@ static void *sender_main(void *argument)
         pthread_mutex_unlock(&hold->lock);
         if (next != NULL) /* first, so that it is on its way while the others are answered */
             publish(hold, next);
+        unsigned answered = 0;
         for (unsigned i = 0; i < n; i++)
-            answer_all(hold, decided[i].batch, decided[i].outcome);
+            answered += answer_all(hold, decided[i].batch, decided[i].outcome);
         pthread_mutex_lock(&hold->lock);
+        hold->held -= answered;
         for (unsigned i = 0; i < n; i++)
             if (decided[i].batch->state != OUT) /* one that is out is still known to the bus */
-                recycle(hold, decided[i].batch);
+                recycle(decided[i].batch);
+        if (n > 0)
+            pthread_cond_broadcast(&hold->changed);
     }
     pthread_mutex_unlock(&hold->lock);
     return NULL;
@@ -429,6 +457,9 @@ static struct hold *hold_new(const struct hold_options *options)
     if (hold == NULL)
         return NULL;
     hold->options = *options;
+    /* A few fewer than there are, so that requests can be taken and refused while these wait. */
+    unsigned spare = (unsigned)options->conf->collect.threads;
+    hold->held_max = options->requests_max > 2 * spare ? options->requests_max - spare : spare;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

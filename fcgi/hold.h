@@ -47,7 +47,7 @@ HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct h
 bool hold_await_ready(struct hold *hold, int64_t wait_ms);
 
 /* Put the samples (at least one) into the open batch and hold the request. Otherwise than with HF_OK the request stays the
- * caller's: HF_AWAY, the bus is away; HF_BUSY, there is no room; HF_FULL, they do not fit into any batch; HF_NOMEM. May
+ * caller's: HF_AWAY, the bus is away or does not answer; HF_BUSY, there is no room; HF_FULL, they do not fit into any batch; HF_NOMEM. May
  * wait for room. Thread safe. */
 HF_MUST_CHECK enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request);
 

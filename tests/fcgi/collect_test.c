@@ -78,6 +78,21 @@ static void show_log(void)
         fclose(file);
 }
 
+/* Wait for a line of the log that holds `text`. */
+static void await_log(const char *text)
+{
+    char line[512];
+    bool found = false;
+    for (long long until = test_now_ms() + 10000; !found; test_sleep_ms(5)) {
+        FILE *file = fopen(rig.log, "r");
+        while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+            found = strstr(line, text) != NULL;
+        if (file != NULL)
+            fclose(file);
+        assert_true_of(test_now_ms() < until, "not in the log: %s", text);
+    }
+}
+
 static void start(const char *more)
 {
     write_conf(more);
@@ -609,6 +624,11 @@ static void held_requests_do_not_wait_for_ever(void **state)
     get_until_stored("/collect?key=a&value=1");
     long long begin = test_now_ms();
     hold(fds, 20);
+    await_log("event=publish_failed"); /* from now on, one more would wait in vain */
+    long long refused = test_now_ms();
+    get("/collect?key=a&value=3", 503, "unavailable", NULL);
+    assert_true_of(test_now_ms() - refused < 500, "took %lld ms", test_now_ms() - refused);
+    assert_true(fcgi_silent(fds[0], 50)); /* while those that were there still hope */
     for (unsigned i = 0; i < 20; i++) {
         struct fcgi_answer answer;
         fcgi_receive(fds[i], 8000, &answer);
