@@ -135,7 +135,10 @@ class ApacheFcgid(Apache):
     below_a_prefix = (('ScriptAlias "/', 'ScriptAlias "/stats/'),)
 
     def fcgid(self):
-        return f'FcgidIPCDir "{self.folder}"\nFcgidProcessTableFile "{self.folder}/fcgid_shm"\n'
+        """mod_fcgid hands no variables of its own environment on."""
+        handed_on = "".join(f'FcgidInitialEnv {name} "{value}"\n' for name, value in self.rig.environment.items()
+                            if name.endswith("SAN_OPTIONS"))
+        return f'FcgidIPCDir "{self.folder}"\nFcgidProcessTableFile "{self.folder}/fcgid_shm"\n{handed_on}'
 
     def command(self):
         return self.main(self.fcgid() + f'Include "{self.snippet("apache-mod_fcgid.conf")}"')
