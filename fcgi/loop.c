@@ -111,11 +111,9 @@ static struct request *pool_take(struct loop *loop)
 static void pool_put(struct loop *loop, struct request *request)
 {
     pthread_mutex_lock(&loop->lock);
-    bool was_empty = loop->pool == NULL;
     request->next = loop->pool;
     loop->pool = request;
-    if (was_empty)
-        pthread_cond_signal(&loop->changed);
+    pthread_cond_signal(&loop->changed); /* also where there was one before: whoever is to take that may not have yet */
     pthread_mutex_unlock(&loop->lock);
 }
 
