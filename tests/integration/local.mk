@@ -2,7 +2,7 @@
 # server), HF_TEST_COLLECTD_S, HF_TEST_RESTARTS, HF_TEST_KILLS; HF_TEST_KEEP=1 leaves a test's folder behind.
 INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/collectd_test.py \
 	tests/integration/graceful_test.py tests/integration/kill_test.py tests/integration/path_test.py \
-	tests/integration/quickstart_test.py
+	tests/integration/quickstart_test.py tests/integration/readme_test.py
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/client.py \
 	tests/integration/ledger.py tests/integration/nats.py tests/integration/rig.py tests/integration/tap.py \
 	tests/integration/truth.py tests/integration/web.py
