@@ -158,6 +158,23 @@ def errors(tap, directory, port):
     one_line_error(tap, "--port: permitted: 1 to 65535", "a port out of range is refused", "--port", "65536")
 
 
+def interrupted_autoreconf(tap):
+    """A source whose autoreconf ended before its last step, with stand-ins for what is slow."""
+    with tempfile.TemporaryDirectory(prefix="hf-") as name:
+        source = pathlib.Path(name)
+        for folder in ("lib", "fcgi", "consumer", "bin"):
+            (source / folder).mkdir()
+        shutil.copy(QUICKSTART, source)
+        for path, text in (("configure", "#!/bin/sh\nexec cp ../Makefile.in Makefile\n"),
+                           ("bin/autoreconf", "#!/bin/sh\nprintf 'all:\\n\\ttouch built; false\\n' >Makefile.in\n")):
+            (source / path).write_text(text)
+            (source / path).chmod(0o755)
+        done = subprocess.run([source / "quickstart"], capture_output=True, text=True, timeout=60, check=False,
+                              env={**os.environ, "PATH": f"{source / 'bin'}:{os.environ['PATH']}"})
+        tap.ok((source / "build/built").exists(), "an autoreconf that was interrupted is run again",
+               done.stdout + done.stderr)
+
+
 def restarts(tap, run, directory, port):
     for name in ("nats-server", "hourfold-consumer", "lighttpd", "hourfold-collect"):
         (pid, *_) = processes(directory)[name]
@@ -231,6 +248,7 @@ def main(tap):
         with socket.socket() as probe:
             tap.ok(listening(port) and probe.connect_ex(("127.0.0.2", port)) != 0, "it listens on 127.0.0.1 alone")
         errors(tap, directory, port)
+        interrupted_autoreconf(tap)
         restarts(tap, run, directory, port)
         tap.equal(run.stop(), 0, "SIGTERM ends it with 0")
         stops_with_nothing_lost(tap, directory, port)
