@@ -23,8 +23,8 @@
 #include "fold/fold.h"
 #include "store/store.h"
 
-#define MEMORY_MOST_BYTES ((size_t)256 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
-#define MEMORY_CACHE_BYTES ((size_t)128 << 20) /* of clean cells between commits */
+#define MEMORY_MOST_BYTES ((size_t)128 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
+#define MEMORY_CACHE_BYTES ((size_t)64 << 20)  /* of clean cells between commits */
 
 /* Waits between tries of what fails, doubled from the first to the last. */
 struct back_off {

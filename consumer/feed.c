@@ -105,7 +105,7 @@ static void attach(struct consumer *consumer)
 static void detach(struct consumer *consumer, enum hf_err err)
 {
     consumer->attached = false;
-    hf_log(HF_INFO, "detached", "text=\"%s\"", hf_strerror(err));
+    hf_log(HF_INFO, "detached", "text=\"%s\"", err == HF_AWAY ? "the connection was lost" : "delivery broke off");
 }
 
 /* ---- take ---- */
