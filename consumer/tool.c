@@ -55,7 +55,8 @@ enum hf_err tool_print(struct hf_buf *buf)
 static enum hf_err read_once(const struct tool *tool, tool_read_fn read_in, void *context, struct hf_why *why)
 {
     struct store_read *read;
-    enum hf_err err = store_read_begin(tool->store, &read, why);
+    enum hf_err err = tool->consistent ? store_read_begin_consistent(tool->store, &read, why)
+                                       : store_read_begin(tool->store, &read, why);
     if (err != HF_OK)
         return err;
     err = read_in(context, read);

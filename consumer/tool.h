@@ -30,6 +30,7 @@ struct tool {
     const char *conf_path;
     struct hf_conf *conf;                 /* NULL for a command that needs none */
     struct store *store;                  /* NULL until tool_open_store() */
+    bool consistent;                      /* reads are of one committed state each, and wait for commits */
     const char *values[TOOL_OPTIONS_MAX]; /* by option: NULL absent, "" a switch that is set, or its argument */
     const char *operand;                  /* NULL when absent */
 };

@@ -290,6 +290,7 @@ static int run(struct tool *tool)
     int code = tool_open_store(tool);
     if (code >= 0)
         return code;
+    tool->consistent = true;
     enum hf_err err = read_everything(&verify, &why);
     if (err != HF_OK)
         return tool_store_failed(tool, err, &why);

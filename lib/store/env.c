@@ -14,18 +14,23 @@
 #define TABLE_PAGE_BYTES 4096u
 #define LOG_BUFFER_BYTES (4u * MEGABYTE)
 #define LOG_FILE_BYTES (32u * MEGABYTE)
-#define LOCKS 400000u /* pages that one transaction may touch */
-#define THREADS 2048u /* of all processes; more are taken as far as the region has room */
+#define LOCKS 1500000u    /* pages that one transaction may touch; what they take is used as needed */
+#define LOCK_BUCKETS 65536u
+#define LOCKERS 8192u
+#define TRANSACTIONS 1024u
+#define THREADS 2048u     /* of all processes; more are taken as far as the region has room */
 #define LOCK_TIMEOUT_US 2000000u
 #define FILE_MODE 0660
 #define FOLDER_MODE 0770
 
 static const struct table {
     const char *name;
-    bool versions; /* read by others while it is written: readers then see the pages of their snapshot, and wait for nothing */
+    bool dirty; /* see env_dirty_flag() */
 } tables[ENV_TABLES] = {
-    [ENV_HOURS] = {"hours", true}, [ENV_MINUTES] = {"minutes", true}, [ENV_KEYS] = {"keys", true},
+    [ENV_HOURS] = {"hours", true}, [ENV_MINUTES] = {"minutes", true},      [ENV_KEYS] = {"keys", true},
     [ENV_IDS] = {"ids", false},    [ENV_PRODUCERS] = {"producers", false}, [ENV_META] = {"meta", true}};
+
+u_int32_t env_dirty_flag(enum env_table table) { return tables[table].dirty ? DB_READ_UNCOMMITTED : 0; }
 
 /* ---- errors ---- */
 
@@ -97,7 +102,6 @@ static int is_alive(DB_ENV *handle, pid_t pid, db_threadid_t thread, u_int32_t f
 static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
 {
     char folder[4200];
-    uint32_t pages = cache_mb * (MEGABYTE / TABLE_PAGE_BYTES);
     int code = 0;
     handle->set_errcall(handle, listen);
     handle->set_msgcall(handle, ignore);
@@ -121,14 +125,16 @@ static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
     if (code == 0)
         code = handle->set_lk_max_objects(handle, LOCKS);
     if (code == 0)
-        code = handle->set_lk_detect(handle, DB_LOCK_DEFAULT);
+        code = handle->set_lk_tablesize(handle, LOCK_BUCKETS);
+    if (code == 0)
+        code = handle->set_lk_max_lockers(handle, LOCKERS);
+    /* Whoever has written least gives way: a reader, never the writer. */
+    if (code == 0)
+        code = handle->set_lk_detect(handle, DB_LOCK_MINWRITE);
     if (code == 0)
         code = handle->set_timeout(handle, LOCK_TIMEOUT_US, DB_SET_LOCK_TIMEOUT);
-    /* A committed transaction and its mutex stay as long as a page it wrote is the current version in the cache. */
     if (code == 0)
-        code = handle->set_tx_max(handle, pages + THREADS);
-    if (code == 0)
-        code = handle->mutex_set_increment(handle, pages + THREADS);
+        code = handle->set_tx_max(handle, TRANSACTIONS);
     if (code == 0)
         code = handle->set_isalive(handle, is_alive);
     if (code == 0)
@@ -161,13 +167,14 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
     return handle->open(handle, home, flags, FILE_MODE);
 }
 
-static int open_table(struct env *env, enum env_table table, enum env_mode mode)
+static int open_table(struct env *env, enum env_table table, enum env_mode mode, DB_TXN *txn)
 {
     DB *db;
     int code = db_create(&db, env->handle, 0);
     if (code != 0)
         return code;
-    u_int32_t flags = DB_THREAD | DB_AUTO_COMMIT | (tables[table].versions ? DB_MULTIVERSION : 0);
+    env->tables[table] = db;
+    u_int32_t flags = DB_THREAD | env_dirty_flag(table);
     if (mode == ENV_MAKE) {
         flags |= DB_CREATE;
         code = db->set_pagesize(db, TABLE_PAGE_BYTES);
@@ -175,11 +182,23 @@ static int open_table(struct env *env, enum env_table table, enum env_mode mode)
             code = db->set_flags(db, DB_CHKSUM);
     }
     if (code == 0)
-        code = db->open(db, NULL, tables[table].name, NULL, DB_BTREE, flags, FILE_MODE);
+        code = db->open(db, txn, tables[table].name, NULL, DB_BTREE, flags, FILE_MODE);
+    return code;
+}
+
+/* Opening reads pages too: of a table in which a commit is under way, so dirty again. */
+static int open_tables(struct env *env, enum env_mode mode, enum env_table *at)
+{
+    DB_TXN *txn;
+    int code = env->handle->txn_begin(env->handle, NULL, &txn, mode == ENV_MAKE ? 0 : DB_READ_UNCOMMITTED);
     if (code != 0)
-        db->close(db, 0);
-    else
-        env->tables[table] = db;
+        return code;
+    for (*at = 0; *at < ENV_TABLES && code == 0; ++*at)
+        code = open_table(env, *at, mode, txn);
+    if (code == 0)
+        return txn->commit(txn, DB_TXN_WRITE_NOSYNC);
+    --*at;
+    txn->abort(txn); /* before the handles that it opened are closed: see env_close() */
     return code;
 }
 
@@ -195,10 +214,10 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     snprintf(what, sizeof what, "opening the store %.250s", path);
     if ((code = configure(handle, path, cache_mb)) != 0 || (code = open_handle(path, mode, handle)) != 0)
         return env_fail(why, code, what);
-    for (enum env_table t = 0; t < ENV_TABLES && code == 0; t++) {
-        snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[t].name);
-        code = open_table(env, t, mode);
-    }
+    enum env_table table = 0;
+    code = open_tables(env, mode, &table);
+    if (code != 0 && table < ENV_TABLES)
+        snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[table].name);
     return code == 0 ? HF_OK : env_fail(why, code, what);
 }
 

@@ -23,6 +23,10 @@ struct env {
     DB *tables[ENV_TABLES];
 };
 
+/* Of the tables that others read while a transaction writes them: take pages as they are at the moment, committed or not. A
+ * read then waits for one operation of the writer at most, never for its transaction. Each record is whole. */
+u_int32_t env_dirty_flag(enum env_table table);
+
 enum env_mode {
     ENV_JOIN,    /* an environment that is there */
     ENV_RECOVER, /* make its regions anew from log and tables; nobody else may be inside */

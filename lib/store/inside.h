@@ -55,7 +55,7 @@ struct store {
 struct store_read {
     struct store *store;
     struct env *env;
-    DB_TXN *txn;
+    DB_TXN *txn; /* NULL: each operation for itself */
     struct watch watch;
 };
 

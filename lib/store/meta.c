@@ -15,14 +15,10 @@ static const char format_key[] = "format";
 static enum hf_err get_format(struct env *env, struct hf_buf *out, struct hf_why *why)
 {
     unsigned char bytes[64];
-    DB_TXN *txn;
-    int code = env->handle->txn_begin(env->handle, NULL, &txn, DB_TXN_SNAPSHOT);
-    if (code != 0)
-        return env_fail(why, code, "reading the format of the store");
+    DB *meta = env->tables[ENV_META];
     DBT key = dbt_of(format_key, sizeof format_key - 1);
     DBT value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
-    code = env->tables[ENV_META]->get(env->tables[ENV_META], txn, &key, &value, 0);
-    txn->abort(txn);
+    int code = meta->get(meta, NULL, &key, &value, env_dirty_flag(ENV_META));
     if (code != 0)
         return env_fail(why, code, "reading the format of the store");
     hf_buf_put(out, bytes, value.size);

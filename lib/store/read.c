@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading. A read is a transaction under snapshot isolation: it sees what was
- * committed when it began, and takes no locks that a commit could hold.
+ * Reading.
+ *
+ * A transaction of a hundred thousand cells holds locks on all their pages until
+ * it is committed, so who waits for locks waits for it. Readers that take
+ * snapshots do not; but then the cache has to hold each page of the
+ * transaction twice, and when it cannot, both sides slow down a hundredfold.
+ * So a plain read takes pages as they are (DB_READ_UNCOMMITTED): it waits for
+ * one operation of the writer, and costs the writer nothing. No lock is held
+ * between two operations, nor while the caller looks at what was read.
  */
 #include "store/inside.h"
 
@@ -10,26 +17,38 @@
 #include <string.h>
 
 #define FIRST_GUESS_BYTES 1024
+#define BATCH_BYTES 65536u /* of a walk: more than a page, a multiple of 1,024 */
+#define RETRIES 20
+#define SHORT_RANGE 100u   /* slots that are asked for one by one */
 
-enum hf_err store_read_begin(struct store *store, struct store_read **out, struct hf_why *why)
+/* ---- begin, end ---- */
+
+static enum hf_err begin(struct store *store, struct store_read *read, bool consistent, struct hf_why *why)
+{
+    enum hf_err err = join_enter(store, &read->watch, why);
+    if (err != HF_OK)
+        return err;
+    read->store = store;
+    read->env = store->env;
+    if (!consistent)
+        return HF_OK;
+    watch_in(&read->watch);
+    int code = read->env->handle->txn_begin(read->env->handle, NULL, &read->txn, 0);
+    watch_out(&read->watch);
+    if (code == 0)
+        return HF_OK;
+    join_leave(store);
+    return env_fail(why, code, "beginning to read the store");
+}
+
+static enum hf_err new_read(struct store *store, bool consistent, struct store_read **out, struct hf_why *why)
 {
     struct store_read *read = calloc(1, sizeof *read);
     if (read == NULL)
         return hf_fail(why, HF_NOMEM, "out of memory");
     env_forget();
     guard_add(store, &read->watch);
-    enum hf_err err = join_enter(store, &read->watch, why);
-    if (err == HF_OK) {
-        read->store = store;
-        read->env = store->env;
-        watch_in(&read->watch);
-        int code = read->env->handle->txn_begin(read->env->handle, NULL, &read->txn, DB_TXN_SNAPSHOT);
-        watch_out(&read->watch);
-        if (code != 0) {
-            err = env_fail(why, code, "beginning to read the store");
-            join_leave(store);
-        }
-    }
+    enum hf_err err = begin(store, read, consistent, why);
     if (err != HF_OK) {
         guard_remove(store, &read->watch);
         free(read);
@@ -39,45 +58,86 @@ enum hf_err store_read_begin(struct store *store, struct store_read **out, struc
     return HF_OK;
 }
 
+enum hf_err store_read_begin(struct store *store, struct store_read **out, struct hf_why *why)
+{
+    return new_read(store, false, out, why);
+}
+
+enum hf_err store_read_begin_consistent(struct store *store, struct store_read **out, struct hf_why *why)
+{
+    return new_read(store, true, out, why);
+}
+
 void store_read_end(struct store_read **read)
 {
     struct store_read *gone = *read;
     *read = NULL;
     if (gone == NULL)
         return;
-    watch_in(&gone->watch);
-    gone->txn->abort(gone->txn);
-    watch_out(&gone->watch);
+    if (gone->txn != NULL) {
+        watch_in(&gone->watch);
+        gone->txn->abort(gone->txn);
+        watch_out(&gone->watch);
+    }
     join_leave(gone->store);
     guard_remove(gone->store, &gone->watch);
     free(gone);
 }
 
-/* ---- by key ---- */
+/* ---- one record ---- */
+
+/* Whether an operation that failed is to be done again: it gave way to another (not in a transaction, which is then lost), or
+ * `out` was too small and has grown. */
+static bool once_more(const struct store_read *read, const DBT *value, struct hf_buf *out, int *code, unsigned *tries)
+{
+    if (*code == DB_LOCK_DEADLOCK || *code == DB_LOCK_NOTGRANTED)
+        return read->txn == NULL && ++*tries < RETRIES;
+    if (*code != DB_BUFFER_SMALL || out == NULL || value->size <= value->ulen)
+        return false;
+    hf_buf_clear(out);
+    if (hf_buf_reserve(out, ((size_t)value->size + 1023) / 1024 * 1024) == HF_OK)
+        return true;
+    *code = ENOMEM;
+    return false;
+}
 
 /* Get the value of a key into `out`, whatever its length. */
 static enum hf_err get(struct store_read *read, enum env_table table, DBT *key, struct hf_buf *out)
 {
     DB *db = read->env->tables[table];
     DBT value = {.flags = DB_DBT_USERMEM};
-    size_t room = FIRST_GUESS_BYTES;
+    unsigned tries = 0;
     int code;
+    hf_buf_clear(out);
+    if (hf_buf_reserve(out, FIRST_GUESS_BYTES) != HF_OK)
+        return HF_NOMEM;
     watch_in(&read->watch);
     do {
-        hf_buf_clear(out);
-        if (hf_buf_reserve(out, room) != HF_OK) {
-            code = ENOMEM;
-            break;
-        }
         value.data = out->data;
         value.ulen = (u_int32_t)out->capacity;
-        code = db->get(db, read->txn, key, &value, 0);
-        room = value.size;
-    } while (code == DB_BUFFER_SMALL && value.size > value.ulen);
+        code = db->get(db, read->txn, key, &value, read->txn == NULL ? env_dirty_flag(table) : 0);
+    } while (once_more(read, &value, out, &code, &tries));
     watch_out(&read->watch);
     if (code == 0)
         out->len = value.size;
     return env_error(code);
+}
+
+/* Get a value of exactly `len` bytes. */
+static enum hf_err get_fixed(struct store_read *read, enum env_table table, const void *key, size_t key_bytes,
+                             unsigned char *out, size_t len)
+{
+    DB *db = read->env->tables[table];
+    DBT dbt = dbt_of(key, key_bytes);
+    DBT value = {.data = out, .ulen = (u_int32_t)len, .flags = DB_DBT_USERMEM};
+    unsigned tries = 0;
+    int code;
+    watch_in(&read->watch);
+    do
+        code = db->get(db, read->txn, &dbt, &value, read->txn == NULL ? env_dirty_flag(table) : 0);
+    while (once_more(read, &value, NULL, &code, &tries));
+    watch_out(&read->watch);
+    return code == 0 && value.size != len ? HF_CORRUPT : env_error(code);
 }
 
 enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key, size_t key_bytes,
@@ -88,19 +148,6 @@ enum hf_err store_read_cell(struct store_read *read, enum store_table table, con
         return HF_NOTFOUND;
     DBT dbt = dbt_of(bytes, cell_key(bytes, key, key_bytes, slot));
     return get(read, cell_table(table), &dbt, out);
-}
-
-/* Get a value of exactly `len` bytes. */
-static enum hf_err get_fixed(struct store_read *read, enum env_table table, const void *key, size_t key_bytes,
-                             unsigned char *out, size_t len)
-{
-    DB *db = read->env->tables[table];
-    DBT dbt = dbt_of(key, key_bytes);
-    DBT value = {.data = out, .ulen = (u_int32_t)len, .flags = DB_DBT_USERMEM};
-    watch_in(&read->watch);
-    int code = db->get(db, read->txn, &dbt, &value, 0);
-    watch_out(&read->watch);
-    return code == DB_BUFFER_SMALL || (code == 0 && value.size != len) ? HF_CORRUPT : env_error(code);
 }
 
 enum hf_err store_read_key(struct store_read *read, const char *key, size_t key_bytes, uint32_t *first_hour)
@@ -146,169 +193,182 @@ enum hf_err store_read_status(struct store_read *read, struct store_status *out)
     return err;
 }
 
-/* ---- by range ---- */
+/* ---- a walk over a table, a batch of records at a time ---- */
 
-/* A walk over a table: a cursor, and room for what it stands on. */
 struct walk {
     struct store_read *read;
-    DBC *cursor;
-    unsigned char key[STORE_CELL_KEY_MAX];
+    enum env_table table;
+    unsigned char key[STORE_CELL_KEY_MAX + 1]; /* of the record it stands on; before the first, where to begin */
     uint32_t key_bytes;
-    struct hf_buf value;
+    const unsigned char *value;
+    uint32_t value_bytes;
+    bool after;  /* go on after `key`, not with it */
+    void *place; /* in the batch; NULL: used up */
+    DBT batch;
+    struct hf_buf room;
 };
 
-static enum hf_err walk_open(struct walk *walk, struct store_read *read, enum env_table table)
+static int fetch_once(struct walk *walk)
 {
-    *walk = (struct walk){.read = read};
-    DB *db = read->env->tables[table];
-    watch_in(&read->watch);
-    int code = db->cursor(db, read->txn, &walk->cursor, 0);
-    watch_out(&read->watch);
-    return env_error(code);
+    struct store_read *read = walk->read;
+    DB *db = read->env->tables[walk->table];
+    DBC *cursor;
+    walk->key[walk->key_bytes] = '\0'; /* with one such byte more, a key is its own successor */
+    DBT key = dbt_of(walk->key, walk->key_bytes + walk->after);
+    int code = db->cursor(db, read->txn, &cursor, read->txn == NULL ? env_dirty_flag(walk->table) : 0);
+    if (code != 0)
+        return code;
+    walk->batch = (DBT){.data = walk->room.data, .ulen = (u_int32_t)(walk->room.capacity / 1024 * 1024), .flags = DB_DBT_USERMEM};
+    code = cursor->get(cursor, &key, &walk->batch, DB_SET_RANGE | DB_MULTIPLE_KEY);
+    int close_code = cursor->close(cursor);
+    return code != 0 ? code : close_code;
 }
 
-static void walk_close(struct walk *walk)
-{
-    if (walk->cursor != NULL) {
-        watch_in(&walk->read->watch);
-        walk->cursor->close(walk->cursor);
-        watch_out(&walk->read->watch);
-    }
-    hf_buf_free(&walk->value);
-}
-
-/* Move (DB_SET_RANGE from `key`, or DB_NEXT) and take the key alone. A walk may be long: it gives way to a recovery. */
-static enum hf_err walk_to(struct walk *walk, u_int32_t how)
+/* Get the records from walk->key on, as many as there is room for. A walk may be long: it gives way to a recovery. */
+static enum hf_err fetch(struct walk *walk)
 {
     enum share_phase phase = share_phase(walk->read->store->share);
+    unsigned tries = 0;
+    int code;
     if (phase != SHARE_RUNNING && phase != SHARE_CLOSED)
         return HF_AGAIN;
-    DBT key = {.data = walk->key, .size = walk->key_bytes, .ulen = sizeof walk->key, .flags = DB_DBT_USERMEM};
-    DBT nothing = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
+    if (hf_buf_reserve(&walk->room, BATCH_BYTES) != HF_OK)
+        return HF_NOMEM;
     watch_in(&walk->read->watch);
-    int code = walk->cursor->get(walk->cursor, &key, &nothing, how);
+    do
+        code = fetch_once(walk);
+    while (once_more(walk->read, &walk->batch, &walk->room, &code, &tries));
     watch_out(&walk->read->watch);
     if (code == 0)
-        walk->key_bytes = key.size;
-    return code == DB_BUFFER_SMALL ? HF_CORRUPT : env_error(code);
-}
-
-/* Take the value where the walk stands. */
-static enum hf_err walk_value(struct walk *walk)
-{
-    unsigned char at[STORE_CELL_KEY_MAX];
-    DBT key = {.data = at, .ulen = sizeof at, .flags = DB_DBT_USERMEM};
-    DBT value = {.flags = DB_DBT_USERMEM};
-    size_t room = FIRST_GUESS_BYTES;
-    int code;
-    watch_in(&walk->read->watch);
-    do {
-        hf_buf_clear(&walk->value);
-        if (hf_buf_reserve(&walk->value, room) != HF_OK) {
-            code = ENOMEM;
-            break;
-        }
-        value.data = walk->value.data;
-        value.ulen = (u_int32_t)walk->value.capacity;
-        code = walk->cursor->get(walk->cursor, &key, &value, DB_CURRENT);
-        room = value.size;
-    } while (code == DB_BUFFER_SMALL && value.size > value.ulen);
-    watch_out(&walk->read->watch);
-    if (code == 0)
-        walk->value.len = value.size;
+        DB_MULTIPLE_INIT(walk->place, &walk->batch);
     return env_error(code);
 }
+
+/* Step to the next record. HF_NOTFOUND at the end. */
+static enum hf_err walk_next(struct walk *walk)
+{
+    for (;;) {
+        void *key = NULL, *value = NULL;
+        size_t key_bytes = 0, value_bytes = 0;
+        if (walk->place != NULL)
+            DB_MULTIPLE_KEY_NEXT(walk->place, &walk->batch, key, key_bytes, value, value_bytes);
+        if (walk->place == NULL) {
+            enum hf_err err = fetch(walk);
+            if (err != HF_OK)
+                return err;
+            continue;
+        }
+        if (key_bytes > STORE_CELL_KEY_MAX)
+            return HF_CORRUPT;
+        walk->after = true;
+        memcpy(walk->key, key, key_bytes);
+        walk->key_bytes = (uint32_t)key_bytes;
+        walk->value = value;
+        walk->value_bytes = (uint32_t)value_bytes;
+        return HF_OK;
+    }
+}
+
+static void walk_free(struct walk *walk) { hf_buf_free(&walk->room); }
 
 enum hf_err store_read_keys(struct store_read *read, const char *prefix, const char *after, store_key_fn each,
                             void *context)
 {
     size_t prefix_bytes = strlen(prefix), after_bytes = strlen(after);
+    struct walk walk = {.read = read, .table = ENV_KEYS, .after = strcmp(after, prefix) >= 0 && after_bytes > 0};
+    const char *from = walk.after ? after : prefix;
+    size_t from_bytes = walk.after ? after_bytes : prefix_bytes;
+    enum hf_err err;
     if (prefix_bytes > STORE_KEY_MAX)
         return HF_OK;
-    struct walk walk;
-    enum hf_err err = walk_open(&walk, read, ENV_KEYS);
-    if (err != HF_OK)
-        return err;
-    bool from_prefix = strcmp(prefix, after) > 0;
-    walk.key_bytes = (uint32_t)(from_prefix ? prefix_bytes : after_bytes < sizeof walk.key ? after_bytes : sizeof walk.key);
-    memcpy(walk.key, from_prefix ? prefix : after, walk.key_bytes);
-    for (err = walk_to(&walk, DB_SET_RANGE); err == HF_OK; err = walk_to(&walk, DB_NEXT)) {
-        if (walk.key_bytes < prefix_bytes || memcmp(walk.key, prefix, prefix_bytes) != 0)
-            break;
-        if (walk.key_bytes == after_bytes && memcmp(walk.key, after, after_bytes) == 0)
-            continue;
-        if (!each(context, (const char *)walk.key, walk.key_bytes))
+    /* Longer than a key can be, it comes before the same keys when cut. */
+    walk.key_bytes = (uint32_t)(from_bytes < STORE_CELL_KEY_MAX ? from_bytes : STORE_CELL_KEY_MAX);
+    memcpy(walk.key, from, walk.key_bytes);
+    while ((err = walk_next(&walk)) == HF_OK) {
+        if (walk.key_bytes < prefix_bytes || memcmp(walk.key, prefix, prefix_bytes) != 0 ||
+            !each(context, (const char *)walk.key, walk.key_bytes))
             break;
     }
-    walk_close(&walk);
-    return err == HF_NOTFOUND ? HF_OK : err;
-}
-
-/* Where a key stands to the key of the cell that the walk is at: as memcmp. */
-static int compare_key(const struct walk *walk, const char *key, size_t key_bytes)
-{
-    size_t there = walk->key_bytes - 4, shorter = there < key_bytes ? there : key_bytes;
-    int order = memcmp(key, walk->key + 4, shorter);
-    return order != 0 ? order : (key_bytes > there) - (key_bytes < there);
-}
-
-enum hf_err store_read_range(struct store_read *read, enum store_table table, const char *key, size_t key_bytes,
-                             uint32_t first, uint32_t last, store_cell_fn each, void *context)
-{
-    if (key_bytes > STORE_KEY_MAX)
-        return HF_OK;
-    struct walk walk;
-    enum hf_err err = walk_open(&walk, read, cell_table(table));
-    /* From slot to slot that exists: the next cell at or after (slot, key) is the key's own, or tells where to look next. */
-    uint64_t slot = first;
-    while (err == HF_OK && slot <= last) {
-        walk.key_bytes = cell_key(walk.key, key, key_bytes, (uint32_t)slot);
-        err = walk_to(&walk, DB_SET_RANGE);
-        if (err != HF_OK)
-            break;
-        if (walk.key_bytes < 4) {
-            err = HF_CORRUPT;
-            break;
-        }
-        slot = cell_key_slot(walk.key);
-        int order = compare_key(&walk, key, key_bytes);
-        if (order < 0)
-            slot++; /* this slot's cells begin after the key */
-        if (order != 0 || slot > last)
-            continue;
-        err = walk_value(&walk);
-        if (err == HF_OK && !each(context, (uint32_t)slot, walk.value.data, walk.value.len))
-            break;
-        slot++;
-    }
-    walk_close(&walk);
+    walk_free(&walk);
     return err == HF_NOTFOUND ? HF_OK : err;
 }
 
 enum hf_err store_read_cells(struct store_read *read, enum store_table table, uint32_t first, const char *after,
                              size_t after_bytes, uint32_t last, store_each_fn each, void *context)
 {
+    struct walk walk = {.read = read, .table = cell_table(table), .after = after_bytes > 0};
+    enum hf_err err;
     if (after_bytes > STORE_KEY_MAX)
         return HF_INVALID;
-    struct walk walk;
-    enum hf_err err = walk_open(&walk, read, cell_table(table));
-    if (err == HF_OK) {
-        walk.key_bytes = cell_key(walk.key, after, after_bytes, first);
-        err = walk_to(&walk, DB_SET_RANGE);
-    }
-    if (err == HF_OK && cell_key_slot(walk.key) == first && compare_key(&walk, after, after_bytes) == 0)
-        err = walk_to(&walk, DB_NEXT);
-    for (; err == HF_OK; err = walk_to(&walk, DB_NEXT)) {
+    walk.key_bytes = cell_key(walk.key, after, after_bytes, first);
+    while ((err = walk_next(&walk)) == HF_OK) {
         if (walk.key_bytes < 4)
             err = HF_CORRUPT;
-        else if (cell_key_slot(walk.key) > last)
-            break;
-        else
-            err = walk_value(&walk);
-        if (err != HF_OK || !each(context, (const char *)walk.key + 4, walk.key_bytes - 4, cell_key_slot(walk.key),
-                                  walk.value.data, walk.value.len))
+        if (err != HF_OK || cell_key_slot(walk.key) > last ||
+            !each(context, (const char *)walk.key + 4, walk.key_bytes - 4, cell_key_slot(walk.key), walk.value,
+                  walk.value_bytes))
             break;
     }
-    walk_close(&walk);
+    walk_free(&walk);
+    return err == HF_NOTFOUND ? HF_OK : err;
+}
+
+/* ---- one key over many slots ---- */
+
+/* The first record at or after `key`: its key alone. */
+static enum hf_err find(struct store_read *read, enum env_table table, unsigned char key[STORE_CELL_KEY_MAX], uint32_t *key_bytes)
+{
+    DB *db = read->env->tables[table];
+    DBT at = {.data = key, .size = *key_bytes, .ulen = STORE_CELL_KEY_MAX, .flags = DB_DBT_USERMEM};
+    DBT nothing = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
+    DBC *cursor;
+    unsigned tries = 0;
+    int code;
+    watch_in(&read->watch);
+    do {
+        code = db->cursor(db, read->txn, &cursor, read->txn == NULL ? env_dirty_flag(table) : 0);
+        if (code == 0) {
+            code = cursor->get(cursor, &at, &nothing, DB_SET_RANGE);
+            int close_code = cursor->close(cursor);
+            code = code != 0 ? code : close_code;
+        }
+    } while (once_more(read, &nothing, NULL, &code, &tries));
+    watch_out(&read->watch);
+    *key_bytes = at.size;
+    return code == 0 && at.size < 4 ? HF_CORRUPT : env_error(code);
+}
+
+/* The key has no cell at `*slot`: move on to the next slot where it may have one. Slots that no key uses are passed over;
+ * for a few it is cheaper to ask. */
+static enum hf_err next_slot(struct store_read *read, enum env_table table, const char *key, size_t key_bytes,
+                             uint32_t last, uint64_t *slot)
+{
+    unsigned char at[STORE_CELL_KEY_MAX];
+    if (++*slot > last || last - *slot < SHORT_RANGE)
+        return HF_OK;
+    uint32_t at_bytes = cell_key(at, key, key_bytes, (uint32_t)*slot);
+    enum hf_err err = find(read, table, at, &at_bytes);
+    if (err == HF_OK)
+        *slot = cell_key_slot(at);
+    return err;
+}
+
+enum hf_err store_read_range(struct store_read *read, enum store_table table, const char *key, size_t key_bytes,
+                             uint32_t first, uint32_t last, store_cell_fn each, void *context)
+{
+    struct hf_buf cell = {0};
+    enum hf_err err = HF_OK;
+    for (uint64_t slot = first; err == HF_OK && slot <= last;) {
+        enum share_phase phase = share_phase(read->store->share);
+        if (phase != SHARE_RUNNING && phase != SHARE_CLOSED)
+            err = HF_AGAIN;
+        else
+            err = store_read_cell(read, table, key, key_bytes, (uint32_t)slot, &cell);
+        if (err == HF_NOTFOUND)
+            err = next_slot(read, cell_table(table), key, key_bytes, last, &slot);
+        else if (err == HF_OK && !each(context, (uint32_t)slot++, cell.data, cell.len))
+            break;
+    }
+    hf_buf_free(&cell);
     return err == HF_NOTFOUND ? HF_OK : err;
 }

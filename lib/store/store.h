@@ -84,13 +84,24 @@ void store_close(struct store **store);
 
 /* ---- read (both roles, thread safe over different reads) ---- */
 
-struct store_read; /* one consistent state of all tables; keep it for milliseconds */
+/* A read sees the last commit, and of a commit under way each record either as it was or as it will be: every record is
+ * whole, none is older than the status that was read before it. So read the status first, then what it stands for. Should
+ * that commit fail, its samples are folded again later: what was seen was true already.
+ *
+ * A read never waits for a commit. End it within milliseconds: while it lasts nobody can recover, and who tries kills
+ * this process after half a second. */
+struct store_read;
 
-/* HF_STALE: this store can no longer be used, end the process; HF_TIMEOUT: recovery is under way, try later. */
+/* HF_STALE: this store can no longer be used, end the process; HF_TIMEOUT: recovery is under way, try later; HF_NOTFOUND: there
+ * is no store yet. */
 HF_MUST_CHECK enum hf_err store_read_begin(struct store *store, struct store_read **out, struct hf_why *why);
+/* The same, but of one committed state as a whole. It waits for the commit under way, and the next one waits for it:
+ * for checks, not for queries. HF_AGAIN is to be expected from it. */
+HF_MUST_CHECK enum hf_err store_read_begin_consistent(struct store *store, struct store_read **out, struct hf_why *why);
 void store_read_end(struct store_read **read);
 
-/* All below: HF_AGAIN when the read must be ended and begun anew, HF_STALE, HF_CORRUPT, HF_IO, HF_NOMEM. */
+/* All below: HF_AGAIN when the read must be ended and begun anew, HF_STALE, HF_CORRUPT, HF_IO, HF_NOMEM. The functions they
+ * call hold up nobody but a recovery. */
 
 /* The cell's bytes, into `out` (cleared first). HF_NOTFOUND. */
 HF_MUST_CHECK enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key,
@@ -114,7 +125,7 @@ HF_MUST_CHECK enum hf_err store_read_range(struct store_read *read, enum store_t
 
 /* All cells in order of slot, then key: those after (first, after) and up to the slot `last`, until `each` returns false. With
  * `after_bytes` 0 it begins with the first cell of the slot `first`. A long walk gives way to a recovery with HF_AGAIN, so
- * `each` must return within 100 ms; and while it lasts, the writer keeps every page it changes twice. */
+ * `each` must return within 100 ms. */
 typedef bool (*store_each_fn)(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes,
                               size_t len);
 HF_MUST_CHECK enum hf_err store_read_cells(struct store_read *read, enum store_table table, uint32_t first,

@@ -22,3 +22,11 @@ tests_bench_fold_bench_LDADD = $(HOURFOLD_LIBS)
 bench-fold: tests/bench/fold_bench
 	tests/bench/fold_bench
 .PHONY: bench-fold
+
+EXTRA_PROGRAMS += tests/bench/store_bench
+tests_bench_store_bench_SOURCES = tests/bench/store_bench.c
+tests_bench_store_bench_LDADD = $(HOURFOLD_LIBS)
+
+bench-store: tests/bench/store_bench
+	tests/bench/store_bench
+.PHONY: bench-store

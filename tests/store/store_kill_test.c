@@ -3,9 +3,11 @@
  * Kill -9, at random moments, of the writer and of readers.
  *
  * Transaction p adds one to STEPS hours and to as many minutes, chosen by p
- * alone, and says position = p, folded = STEPS * p. So every consistent state
- * is known by its position, and any torn, lost or doubled piece shows as a sum
- * that is not STEPS * position.
+ * alone, and says position = p, folded = STEPS * p. So every state is known by
+ * its position. Half of the readers read one committed state as a whole: its
+ * sums must be STEPS * position. The others read as queries do: no cell may be
+ * older than the status read before it, or newer than the transaction after
+ * the status read behind it.
  *
  * A process that ends by itself with STORE_LOST_EXIT, or that a recovery killed,
  * is started again, as a web server or systemd would.
@@ -32,6 +34,7 @@
 #define STEPS 12u        /* cells of each table that a transaction touches */
 #define KEYS 40u
 #define SLOTS 3u
+#define FIRST_SLOT 1000u
 #define READERS 4
 #define PROCESSES (READERS + 1)
 #define WRITER READERS   /* its place among them */
@@ -113,6 +116,96 @@ static struct store *open_store(int me, enum store_role role)
     return store;
 }
 
+/* ---- what is in the store, and what must be ---- */
+
+/* The cell that step i of a transaction adds to. */
+static unsigned cell_of(uint64_t position, unsigned i) { return (unsigned)(mix(position * 64 + i) % (KEYS * SLOTS)); }
+
+/* What the cells of a table hold, by number; hours and minutes are alike. */
+struct counts {
+    uint64_t position;
+    uint64_t cell[KEYS * SLOTS];
+    uint64_t sum;
+};
+
+/* Bring the counts to that position. */
+static void move_to(struct counts *counts, uint64_t position)
+{
+    for (; counts->position < position; counts->position++)
+        for (unsigned i = 0; i < STEPS; i++)
+            counts->cell[cell_of(counts->position + 1, i)]++;
+    for (; counts->position > position; counts->position--)
+        for (unsigned i = 0; i < STEPS; i++)
+            counts->cell[cell_of(counts->position, i)]--;
+}
+
+static bool take_count(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes, size_t len)
+{
+    struct counts *counts = context;
+    unsigned number;
+    uint64_t count;
+    if (key_bytes != 13 || sscanf(key, "app.metric-%2u", &number) != 1 || number >= KEYS || slot < FIRST_SLOT ||
+        slot >= FIRST_SLOT + SLOTS || len < sizeof count) {
+        fail("a cell that nobody wrote");
+        return false;
+    }
+    memcpy(&count, bytes, sizeof count);
+    counts->cell[number + (slot - FIRST_SLOT) * KEYS] = count;
+    counts->sum += count;
+    return true;
+}
+
+struct sight {
+    struct store_status before, after;
+    struct counts hours, minutes;
+};
+
+static enum hf_err look(struct store *store, bool consistent, struct sight *sight, struct hf_why *why)
+{
+    struct store_read *read;
+    enum hf_err err = consistent ? store_read_begin_consistent(store, &read, why) : store_read_begin(store, &read, why);
+    if (err != HF_OK)
+        return err;
+    memset(sight, 0, sizeof *sight);
+    err = store_read_status(read, &sight->before);
+    if (err == HF_OK)
+        err = store_read_cells(read, STORE_HOURS, 0, "", 0, UINT32_MAX, take_count, &sight->hours);
+    if (err == HF_OK)
+        err = store_read_cells(read, STORE_MINUTES, 0, "", 0, UINT32_MAX, take_count, &sight->minutes);
+    if (err == HF_OK)
+        err = store_read_status(read, &sight->after);
+    store_read_end(&read);
+    return err;
+}
+
+static void check_bounds(int me, const struct sight *sight, const struct counts *seen)
+{
+    static struct counts low, high;
+    move_to(&low, sight->before.position);
+    move_to(&high, sight->after.position + 1);
+    for (unsigned i = 0; i < KEYS * SLOTS; i++)
+        if (seen->cell[i] < low.cell[i] || seen->cell[i] > high.cell[i])
+            fail("process %d: cell %u holds %llu, at position %llu it is %llu, after %llu %llu", me, i,
+                 (unsigned long long)seen->cell[i], (unsigned long long)low.position, (unsigned long long)low.cell[i],
+                 (unsigned long long)high.position, (unsigned long long)high.cell[i]);
+}
+
+static enum hf_err check_once(struct store *store, int me, bool consistent, struct sight *sight, struct hf_why *why)
+{
+    enum hf_err err = look(store, consistent, sight, why);
+    if (err != HF_OK)
+        return err;
+    uint64_t position = sight->before.position;
+    if (sight->before.folded != STEPS * position ||
+        (consistent && (sight->hours.sum != STEPS * position || sight->minutes.sum != STEPS * position)))
+        fail("process %d: at position %llu folded is %llu, the hours hold %llu, the minutes %llu", me,
+             (unsigned long long)position, (unsigned long long)sight->before.folded, (unsigned long long)sight->hours.sum,
+             (unsigned long long)sight->minutes.sum);
+    check_bounds(me, sight, &sight->hours);
+    check_bounds(me, sight, &sight->minutes);
+    return HF_OK;
+}
+
 /* ---- the writer ---- */
 
 /* A cell is its count and a filling, now and then longer than a page. */
@@ -124,79 +217,74 @@ static size_t make_cell(unsigned char *out, uint64_t count, uint64_t which)
     return len;
 }
 
-static size_t name_of(uint64_t which, char *key) { return (size_t)sprintf(key, "app.metric-%02u", (unsigned)(which % KEYS)); }
+static size_t name_of(unsigned which, char *key) { return (size_t)sprintf(key, "app.metric-%02u", which % KEYS); }
 
-static uint64_t read_count(struct store *store, int me, enum store_table table, const char *key, size_t key_bytes, uint32_t slot)
-{
-    static struct hf_buf buf;
-    struct store_read *read;
-    struct hf_why why = {""};
-    uint64_t count = 0;
-    enum hf_err err = store_read_begin(store, &read, &why);
-    if (err != HF_OK)
-        give_up(me, "begin to read", err, &why);
-    err = store_read_cell(read, table, key, key_bytes, slot, &buf);
-    if (err == HF_OK && buf.len >= sizeof count)
-        memcpy(&count, buf.data, sizeof count);
-    else if (err != HF_NOTFOUND)
-        give_up(me, "read", err, &why);
-    store_read_end(&read);
-    return count;
-}
 
-/* One transaction. The same cell may come twice in it, so counts are kept beside. */
-static void write_once(struct store *store, int me, uint64_t position)
+static enum hf_err write_all(struct store_write *write, const struct counts *counts)
 {
     static unsigned char bytes[8192];
+    char key[64];
+    enum hf_err err = HF_OK;
+    for (unsigned i = 0; i < 2 * STEPS && err == HF_OK; i++) {
+        unsigned which = cell_of(counts->position, i / 2);
+        size_t key_bytes = name_of(which, key);
+        err = store_write_cell(write, i % 2 == 0 ? STORE_HOURS : STORE_MINUTES, key, key_bytes, FIRST_SLOT + which / KEYS,
+                               bytes, make_cell(bytes, counts->cell[which], which));
+        if (err == HF_OK)
+            err = store_write_key(write, key, key_bytes, FIRST_SLOT);
+    }
+    const struct store_status status = {.position = counts->position, .folded = STEPS * counts->position};
+    return err == HF_OK ? store_write_status(write, &status) : err;
+}
+
+/* One transaction; again, where it lost a race. */
+static void write_once(struct store *store, int me, const struct counts *counts)
+{
     struct store_write *write;
     struct hf_why why = {""};
-    uint64_t counts[2][KEYS * SLOTS] = {{0}};
-    char key[64];
-    enum hf_err err = store_write_begin(store, &write, &why);
-    for (unsigned i = 0; i < 2 * STEPS && err == HF_OK; i++) {
-        enum store_table table = i % 2 == 0 ? STORE_HOURS : STORE_MINUTES;
-        uint64_t which = mix(position * 64 + i / 2) % (KEYS * SLOTS);
-        uint32_t slot = 1000 + (uint32_t)(which / KEYS);
-        size_t key_bytes = name_of(which, key);
-        uint64_t *count = &counts[table][which];
-        *count = (*count == 0 ? read_count(store, me, table, key, key_bytes, slot) : *count) + 1;
-        err = store_write_cell(write, table, key, key_bytes, slot, bytes, make_cell(bytes, *count, which));
-        if (err == HF_OK)
-            err = store_write_key(write, key, key_bytes, slot);
-    }
-    struct store_status status = {.position = position, .folded = STEPS * position, .accepted = STEPS * position};
-    if (err == HF_OK)
-        err = store_write_status(write, &status);
-    if (err == HF_OK)
-        err = store_write_commit(&write, &why);
+    enum hf_err err;
+    do {
+        err = store_write_begin(store, &write, &why);
+        if (err == HF_OK && (err = write_all(write, counts)) != HF_OK)
+            store_write_abort(&write);
+        else if (err == HF_OK)
+            err = store_write_commit(&write, &why);
+    } while (err == HF_AGAIN);
     if (err != HF_OK)
         give_up(me, "write", err, &why);
-    atomic_store(&board->committed, position);
+    atomic_store(&board->committed, counts->position);
+}
+
+static void write_back(struct store *store, int me, bool checkpoint)
+{
+    struct hf_why why = {""};
+    enum hf_err err = store_sync(store, &why);
+    if (err == HF_OK && checkpoint)
+        err = store_checkpoint(store, &why);
+    if (err != HF_OK)
+        give_up(me, "sync", err, &why);
 }
 
 static void run_writer(int me)
 {
+    static struct sight sight;
+    static struct counts counts;
     struct store *store = open_store(me, STORE_WRITER);
     struct hf_why why = {""};
-    struct store_read *read;
-    struct store_status status;
-    if (store_read_begin(store, &read, &why) != HF_OK || store_read_status(read, &status) != HF_OK)
-        give_up(me, "read the status", HF_IO, &why);
-    store_read_end(&read);
-    if (status.position < atomic_load(&board->committed))
-        fail("position %llu after a kill, but %llu was committed", (unsigned long long)status.position,
+    while (check_once(store, me, true, &sight, &why) == HF_AGAIN) {
+    }
+    if (sight.before.position < atomic_load(&board->committed))
+        fail("position %llu after a kill, but %llu was committed", (unsigned long long)sight.before.position,
              (unsigned long long)atomic_load(&board->committed));
+    move_to(&counts, sight.before.position);
     int64_t sync_ms = 0;
-    for (uint64_t position = status.position + 1; !atomic_load(&board->stop); position++) {
-        write_once(store, me, position);
+    while (!atomic_load(&board->stop)) {
+        move_to(&counts, counts.position + 1);
+        write_once(store, me, &counts);
         beat(me);
         if (now_ms() - sync_ms < DUTY_MS)
             continue;
-        enum hf_err err = store_sync(store, &why);
-        if (err == HF_OK && position % 8 == 0)
-            err = store_checkpoint(store, &why);
-        if (err != HF_OK)
-            give_up(me, "sync", err, &why);
+        write_back(store, me, counts.position % 8 == 0);
         sync_ms = now_ms();
     }
     store_close(&store);
@@ -204,44 +292,13 @@ static void run_writer(int me)
 
 /* ---- readers ---- */
 
-static bool add_count(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes, size_t len)
-{
-    uint64_t count;
-    (void)key, (void)key_bytes, (void)slot;
-    if (len < sizeof count)
-        return false;
-    memcpy(&count, bytes, sizeof count);
-    *(uint64_t *)context += count;
-    return true;
-}
-
-/* Read everything in one read; the sums must be those of its position. */
-static enum hf_err check_once(struct store *store, int me, struct hf_why *why)
-{
-    struct store_read *read;
-    struct store_status status;
-    uint64_t hours = 0, minutes = 0;
-    enum hf_err err = store_read_begin(store, &read, why);
-    if (err != HF_OK)
-        return err;
-    err = store_read_cells(read, STORE_HOURS, 0, "", 0, UINT32_MAX, add_count, &hours);
-    if (err == HF_OK)
-        err = store_read_status(read, &status);
-    if (err == HF_OK)
-        err = store_read_cells(read, STORE_MINUTES, 0, "", 0, UINT32_MAX, add_count, &minutes);
-    store_read_end(&read);
-    if (err == HF_OK && (hours != STEPS * status.position || minutes != hours || status.folded != hours))
-        fail("process %d: at position %llu the hours hold %llu, the minutes %llu", me,
-             (unsigned long long)status.position, (unsigned long long)hours, (unsigned long long)minutes);
-    return err;
-}
-
 static void run_reader(int me)
 {
+    static struct sight sight;
     struct store *store = open_store(me, STORE_READER);
     struct hf_why why = {""};
     while (!atomic_load(&board->stop)) {
-        enum hf_err err = check_once(store, me, &why);
+        enum hf_err err = check_once(store, me, me % 2 == 0, &sight, &why);
         if (err == HF_OK)
             beat(me);
         else if (err != HF_AGAIN && err != HF_TIMEOUT)
@@ -402,9 +459,10 @@ static void check_the_end(void)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
+        static struct sight sight;
         struct store *store = open_store(WRITER, STORE_WRITER);
         struct hf_why why = {""};
-        if (check_once(store, WRITER, &why) != HF_OK)
+        if (check_once(store, WRITER, true, &sight, &why) != HF_OK)
             fail("the last check: %s", why.text);
         store_close(&store);
         _exit(0);
