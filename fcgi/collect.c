@@ -265,8 +265,7 @@ static int serve(struct server *server)
     enum hf_err err = hold_open(&options, &server->hold, &why);
     if (err != HF_OK)
         return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
-    if (!hold_await_ready(server->hold, READY_WAIT_MS))
-        hf_log(HF_WARNING, "bus_away", "url=%s", server->conf->bus.url);
+    hold_await_ready(server->hold, READY_WAIT_MS);
     hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
     err = loop_run(server->loop, &why);
     hold_close(&server->hold);

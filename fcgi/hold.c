@@ -126,11 +126,34 @@ static void on_state(void *context, bool connected)
     hold->connection++;
     pthread_cond_broadcast(&hold->changed);
     pthread_cond_signal(&hold->wake_steward);
+    bool ending = hold->ending;
     pthread_mutex_unlock(&hold->lock);
-    hf_log(connected ? HF_NOTICE : HF_WARNING, connected ? "bus_connected" : "bus_lost", "%s", "");
+    if (connected || !ending)
+        hf_log(connected ? HF_NOTICE : HF_WARNING, connected ? "bus_connected" : "bus_lost", "%s", "");
 }
 
 /* ---- the steward ---- */
+
+/* Say why there is no connection. */
+static void log_away(struct hold *hold)
+{
+    struct bus_stream stream;
+    struct hf_why why = {""};
+    if (!bus_connected(hold->bus) && bus_stream_info(hold->bus, &stream, &why) == HF_AWAY)
+        log_limited(hold, HF_WARNING, "bus_away", HF_AWAY, why.text);
+}
+
+/* Wait for something to do; say from time to time that there is no connection. */
+static void steward_wait(struct hold *hold)
+{
+    if (hold->connected)
+        pthread_cond_wait(&hold->wake_steward, &hold->lock);
+    else if (wait_until(&hold->wake_steward, &hold->lock, now_ms() + LOG_EVERY_MS) == ETIMEDOUT) {
+        pthread_mutex_unlock(&hold->lock);
+        log_away(hold);
+        pthread_mutex_lock(&hold->lock);
+    }
+}
 
 static void *steward_main(void *argument)
 {
@@ -140,7 +163,7 @@ static void *steward_main(void *argument)
     pthread_mutex_lock(&hold->lock);
     while (!hold->ending) {
         if (!hold->connected || hold->ready) {
-            pthread_cond_wait(&hold->wake_steward, &hold->lock);
+            steward_wait(hold);
             continue;
         }
         unsigned connection = hold->connection;
@@ -170,6 +193,8 @@ bool hold_await_ready(struct hold *hold, int64_t wait_ms)
         continue;
     bool ready = hold->ready;
     pthread_mutex_unlock(&hold->lock);
+    if (!ready)
+        log_away(hold);
     return ready;
 }
 

@@ -43,7 +43,7 @@ struct hold_options {
 /* Connect in the background. HF_INVALID when the configuration of the bus cannot be used; HF_NOMEM; HF_IO. */
 HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct hold **out, struct hf_why *why);
 
-/* Wait until samples can be stored, at most `wait_ms`. */
+/* Wait until samples can be stored, at most `wait_ms`, and log why they cannot. */
 bool hold_await_ready(struct hold *hold, int64_t wait_ms);
 
 /* Put the samples (at least one) into the open batch and hold the request. Otherwise than with HF_OK the request stays the

@@ -84,6 +84,8 @@ enum hf_err bus_fail(struct hf_why *why, const char *what, natsStatus status, js
     const char *text = nats_GetLastError(&last);
     if (last != status || text == NULL || text[0] == '\0')
         text = natsStatus_GetText(status);
+    if (text[0] == '(' && strstr(text, "): ") != NULL) /* where in the library's source */
+        text = strstr(text, "): ") + 3;
     return hf_fail(why, bus_error(status, code), "%s: %s", what, text);
 }
 
@@ -165,11 +167,12 @@ static void *keeper_main(void *argument)
 static enum hf_err check_url(const char *url, struct hf_why *why)
 {
     const char *host = strstr(url, "://");
+    const char *shown = strrchr(url, '@') != NULL ? strrchr(url, '@') + 1 : url; /* without a password */
     if (host != NULL && strncmp(url, "nats://", 7) != 0 && strncmp(url, "tls://", 6) != 0)
-        return hf_fail(why, HF_INVALID, "\"%s\": a bus url begins with nats:// or tls://", url);
+        return hf_fail(why, HF_INVALID, "\"%s\": a bus url begins with nats:// or tls://", shown);
     host = host != NULL ? host + 3 : url;
     if (*host == '\0' || *host == ':' || *host == '/' || strpbrk(url, " \t\r\n\"") != NULL)
-        return hf_fail(why, HF_INVALID, "\"%s\" is not a bus url; write nats://host:4222", url);
+        return hf_fail(why, HF_INVALID, "\"%s\" is not a bus url; write nats://host:4222", shown);
     return HF_OK;
 }
 
@@ -194,7 +197,7 @@ static enum hf_err set_servers(natsOptions *options, const char *url, bool *tls,
     if (err == HF_OK && count == 0)
         err = hf_fail(why, HF_INVALID, "the bus url is empty");
     if (err == HF_OK && natsOptions_SetServers(options, servers, count) != NATS_OK)
-        err = hf_fail(why, HF_INVALID, "\"%s\" is not a bus url", url);
+        err = hf_fail(why, HF_INVALID, "the library takes none of the bus urls");
     free(copy);
     return err;
 }

@@ -101,7 +101,7 @@ enum hf_err link_open(struct bus *bus, struct link **out, struct hf_why *why)
         s = natsConnection_Connect(&link->nc, bus->nats);
     if (s != NATS_OK) {
         free(link); /* a connection that was never made calls nobody */
-        return bus_fail(why, bus->options.url, s, 0);
+        return bus_fail(why, "connecting", s, 0);
     }
     pthread_mutex_lock(&bus->lock);
     bus->links++;
@@ -114,7 +114,7 @@ enum hf_err link_open(struct bus *bus, struct link **out, struct hf_why *why)
     if (s == NATS_OK)
         s = subscribe_acks(link);
     if (s != NATS_OK) {
-        enum hf_err err = bus_fail(why, bus->options.url, s, 0);
+        enum hf_err err = bus_fail(why, "connecting", s, 0);
         link_free(link);
         return err;
     }
@@ -129,7 +129,8 @@ struct link *link_take(struct bus *bus, struct hf_why *why)
     if (link != NULL)
         link->users++;
     else
-        hf_fail(why, HF_AWAY, "%s: not connected%s%s", bus->options.url, bus->error[0] != '\0' ? ": " : "", bus->error);
+        /* without the url, which may hold a password */
+        hf_fail(why, HF_AWAY, "not connected%s%s", bus->error[0] != '\0' ? ": " : "", bus->error);
     pthread_mutex_unlock(&bus->lock);
     return link;
 }
