@@ -12,7 +12,7 @@ import time
 from client import Client, HttpError
 from ledger import Ledger
 from nats import Nats
-from rig import Rig, missing, parsed, until
+from rig import Rig, missing, moment_of, parsed, until
 from tap import Tap
 
 KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
@@ -64,7 +64,7 @@ class Reader(threading.Thread):
 
     def run(self):
         good = moved = time.monotonic()
-        as_of = ""
+        as_of = 0.0
         while not self.ended.is_set():
             started = time.monotonic()
             answer = self.ask()
@@ -77,11 +77,12 @@ class Reader(threading.Thread):
                 self.answers += 1
                 self.longest_without_answer = max(self.longest_without_answer, now - good)
                 good = now
-                if answer["as_of"] != as_of:
-                    if as_of and answer["as_of"] and answer["as_of"] < as_of:
-                        self.faults.append(f"as_of went back from {as_of} to {answer['as_of']}")
+                moment = moment_of(answer["as_of"])
+                if moment != as_of:
+                    if moment < as_of:
+                        self.faults.append(f"as_of went back from {as_of} to {moment}")
                     self.longest_without_progress = max(self.longest_without_progress, now - moved)
-                    moved, as_of = now, answer["as_of"]
+                    moved, as_of = now, moment
         self.longest_without_answer = max(self.longest_without_answer, time.monotonic() - good)
 
     def ask(self):

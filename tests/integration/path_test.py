@@ -16,7 +16,7 @@ import urllib.parse
 from collections import defaultdict
 
 from client import Client
-from rig import FULL, Rig, missing, parsed, until
+from rig import FULL, Rig, missing, moment_of, parsed, until
 from tap import Collected, Tap
 from truth import Truth
 import web
@@ -245,7 +245,7 @@ class Checker:
 
     def common(self, where, answer, end_ms):
         """What every answer says besides numbers."""
-        as_of = datetime.datetime.fromisoformat(answer["as_of"].replace("Z", "+00:00")).timestamp() * 1000
+        as_of = moment_of(answer["as_of"]) * 1000
         self.made.that(as_of <= now_ms() and answer["complete"] == (end_ms <= as_of), f"{where}: complete and as_of: {answer}")
 
     def hour(self, key, hour, values, everything):

@@ -267,7 +267,7 @@ class Rig:
             text = self.counters(server).get("as_of")
         except (HttpError, ValueError):
             return 0
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0
+        return moment_of(text) if text else 0
 
     def daemon(self, name, argv):
         """Any other process of the rig."""
@@ -396,6 +396,11 @@ def there(tool):
 def missing(*tools):
     """What is not there of the named tools and modules, with their Debian packages; for the message of a skip."""
     return ", ".join(f"{tool} (Debian: {PACKAGES[tool]})" for tool in tools if not there(tool))
+
+
+def moment_of(text):
+    """An as_of as seconds."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def parsed(response):
