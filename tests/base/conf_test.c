@@ -193,6 +193,27 @@ static void the_environment_overrides_the_file(void **state)
     assert_int_equal(conf_load(path, &conf, &why), HF_INVALID);
     unsetenv("HOURFOLD_STORE_BUCKETS");
 
+    /* What no line of a file can hold. */
+    char longest[4002];
+    memset(longest, 'x', sizeof longest);
+    longest[4001] = '\0';
+    setenv("HOURFOLD_STORE_PATH", longest, 1);
+    assert_int_equal(conf_load(path, &conf, &why), HF_INVALID);
+    longest[4000] = '\0';
+    setenv("HOURFOLD_STORE_PATH", longest, 1);
+    assert_int_equal(conf_load(path, &conf, &why), HF_OK);
+    assert_string_equal(conf->store.path, longest);
+    conf_free(&conf);
+    setenv("HOURFOLD_STORE_PATH", "/a\nb", 1);
+    assert_int_equal(conf_load(path, &conf, &why), HF_INVALID);
+    unsetenv("HOURFOLD_STORE_PATH");
+
+    setenv("HOURFOLD_CONF", "/nowhere", 1); /* a path that is given goes before it */
+    assert_int_equal(conf_load(path, &conf, &why), HF_OK);
+    assert_int_equal(conf->store.buckets, 100);
+    conf_free(&conf);
+    setenv("HOURFOLD_CONF", path, 1);
+
     unlink(path);
     assert_int_equal(conf_load(NULL, &conf, &why), HF_IO);
     assert_non_null(strstr(why.text, "No such file"));
