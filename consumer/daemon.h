@@ -24,6 +24,7 @@
 #include "store/store.h"
 
 #define MEMORY_MOST_BYTES ((size_t)128 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
+#define RECORDS_MOST (STORE_WRITES_MOST / 4)   /* of one commit, likewise; what one message adds past it has to fit too */
 #define MEMORY_CACHE_BYTES ((size_t)64 << 20)  /* of clean cells between commits */
 
 /* Waits between tries of what fails, doubled from the first to the last. */
@@ -83,7 +84,8 @@ void feed_look(struct consumer *consumer, int64_t now_ms);
 
 /* ---- upkeep.c ---- */
 
-bool memory_full(const struct consumer *consumer);
+/* Whether the fold holds as much as it may: in memory, or for one commit. */
+bool fold_full(const struct consumer *consumer);
 
 /* Do what is due at `now_ms`. */
 enum hf_err upkeep(struct consumer *consumer, int64_t now_ms);

@@ -135,7 +135,7 @@ static enum hf_err apply(struct consumer *consumer, const struct bus_message *me
 static enum hf_err take(struct consumer *consumer, int64_t wait_ms)
 {
     int64_t now_ms = 0;
-    for (int i = 0; i < MESSAGES_AT_ONCE && consumer->attached && !memory_full(consumer); i++) {
+    for (int i = 0; i < MESSAGES_AT_ONCE && consumer->attached && !fold_full(consumer); i++) {
         struct bus_message message;
         enum hf_err err = bus_next(consumer->bus, i == 0 ? wait_ms : 0, &message);
         if (err == HF_TIMEOUT)
@@ -164,7 +164,7 @@ enum hf_err feed(struct consumer *consumer, int64_t until_ms)
         now_ms = monotonic_ms();
     }
     int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    if (consumer->attached && !memory_full(consumer))
+    if (consumer->attached && !fold_full(consumer))
         return take(consumer, wait_ms);
     if (!consumer->attached && consumer->attach.next_ms - now_ms < wait_ms)
         wait_ms = consumer->attach.next_ms - now_ms;

@@ -13,9 +13,9 @@ enum {
     LOG_INTERVAL_MS = 60000
 };
 
-bool memory_full(const struct consumer *consumer)
+bool fold_full(const struct consumer *consumer)
 {
-    return fold_memory_bytes(consumer->fold) > MEMORY_MOST_BYTES;
+    return fold_memory_bytes(consumer->fold) > MEMORY_MOST_BYTES || fold_dirty_records(consumer->fold) > RECORDS_MOST;
 }
 
 /* What ends the process: the store is no longer ours to use. */
@@ -106,7 +106,7 @@ static bool commit_is_due(const struct consumer *consumer, int64_t now_ms)
         return false;
     if (consumer->commit_failed)
         return now_ms >= consumer->commit.next_ms;
-    return now_ms >= consumer->commit_ms || memory_full(consumer);
+    return now_ms >= consumer->commit_ms || fold_full(consumer);
 }
 
 enum hf_err upkeep(struct consumer *consumer, int64_t now_ms)

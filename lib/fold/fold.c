@@ -67,6 +67,11 @@ size_t fold_memory_bytes(const struct fold *fold)
     return fold->cache.bytes + fold->producers.bytes + fold->ids.bytes;
 }
 
+size_t fold_dirty_records(const struct fold *fold)
+{
+    return fold->cache.dirty_cell_count + fold->cache.dirty_key_count + HASH_COUNT(fold->ids.table);
+}
+
 /* ---- which stream ---- */
 
 static void move_to(struct fold *fold, uint64_t first_seq)

@@ -101,4 +101,7 @@ HF_MUST_CHECK enum hf_err fold_expire(struct fold *fold, bool *more, struct hf_w
 /* Memory held, in bytes; a caller commits early when it grows past its bound. */
 size_t fold_memory_bytes(const struct fold *fold);
 
+/* Cells, keys and ids that the next commit writes; a caller commits well before they are STORE_WRITES_MOST. */
+size_t fold_dirty_records(const struct fold *fold);
+
 #endif

@@ -82,6 +82,10 @@ HF_MUST_CHECK enum hf_err store_open(const struct store_options *options, struct
 /* Close cleanly; the writer makes a checkpoint. NULL inside is allowed. */
 void store_close(struct store **store);
 
+/* How many records one transaction may write, at the least: each may lie on a page of its own, and pages are locked until
+ * the end. One that needs more locks than there are fails with HF_NOMEM, and Berkeley DB may not survive its abort. */
+#define STORE_WRITES_MOST 1500000u
+
 /* ---- read (both roles, thread safe over different reads) ---- */
 
 /* A read sees the last commit, and of a commit under way each record either as it was or as it will be: every record is

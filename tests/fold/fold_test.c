@@ -296,6 +296,22 @@ static void little_memory_is_enough(void **state)
     }
 }
 
+static void a_commit_tells_how_much_it_writes(void **state)
+{
+    (void)state;
+    assert_int_equal(fold_dirty_records(fold), 0);
+    assert_ok(apply_one(1, NOON_MS, 1, sample_of("k", 1, NOON_MS, NULL)));
+    assert_int_equal(fold_dirty_records(fold), 3); /* the key, its hour, its minute */
+    assert_ok(apply_one(2, NOON_MS, 2, sample_of("k", 1, NOON_MS, "a")));
+    assert_ok(apply_one(3, NOON_MS, 3, sample_of("k", 1, NOON_MS, "b")));
+    assert_ok(apply_one(4, NOON_MS, 4, sample_of("k", 1, NOON_MS, "b")));
+    assert_int_equal(fold_dirty_records(fold), 5); /* and two ids */
+    commit();
+    assert_int_equal(fold_dirty_records(fold), 0);
+    assert_ok(apply_one(5, NOON_MS, 5, sample_of("k", 1, NOON_MS, NULL)));
+    assert_int_equal(fold_dirty_records(fold), 2);
+}
+
 /* ---- which stream ---- */
 
 static void a_stream_goes_on(void **state)
@@ -677,7 +693,8 @@ UNIT_TESTS(planned_unit(one_batch_is_stored), planned_unit(old_sequences_are_ski
            planned_unit(many_producers_are_remembered), planned_unit(late_is_after_the_hour),
            planned_unit(first_hour_moves_back), planned_unit(an_id_counts_once),
            planned_unit(an_id_is_forgotten_in_time), planned_unit(further_keys_overflow),
-           planned_unit(little_memory_is_enough), planned_unit(a_stream_goes_on), planned_unit(a_gap_is_counted),
+           planned_unit(little_memory_is_enough), planned_unit(a_commit_tells_how_much_it_writes),
+           planned_unit(a_stream_goes_on), planned_unit(a_gap_is_counted),
            planned_unit(a_stream_made_anew_doubles_nothing), planned_unit(a_rewound_stream_doubles_nothing),
            planned_unit(an_overtaken_rewind_is_recognised), planned_unit(as_of_never_moves_back),
            planned_unit(a_message_is_applied_whole_or_not_at_all), planned_unit(memory_may_end_anywhere), planned_unit(lost_races_are_tried_again),
