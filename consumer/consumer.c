@@ -124,11 +124,12 @@ static void reload(struct consumer *consumer, const char *conf_path)
 
 /* ---- start, run, end ---- */
 
-/* The store ends the process after this. */
+/* A mutex of the store may be held for ever: nothing can be closed any more. */
 static void on_lost(void *context, const char *text)
 {
     (void)context;
     hf_log(HF_ERROR, "store_lost", "text=\"%s\"", text);
+    _exit(CLI_FAILED);
 }
 
 static enum hf_err start(struct consumer *consumer, struct hf_why *why)

@@ -21,6 +21,7 @@ static void on_lost(void *context, const char *text)
 {
     const struct tool *tool = context;
     fprintf(stderr, "%s: the store is being recovered, try again: %s\n", tool->program->name, text);
+    _exit(CLI_FAILED);
 }
 
 int tool_open_store(struct tool *tool)
