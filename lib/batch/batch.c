@@ -22,38 +22,27 @@
  *   0 or 2..65  the id, if any: length, 1..64, and the bytes
  *   8         checksum of all bytes before it
  *
- * The checksum is SipHash-2-4 under a fixed key. It is there against damage, not
- * against forgers: 64 bits let one damaged message in 2^64 pass, where a CRC
- * lets one in 2^32; the library is linked anyway; and it costs little on the
- * smallest batches, which mod_fcgid makes.
+ * The checksum is that of base/checksum.h.
  */
 #include "batch/batch.h"
 
 #include <math.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/names.h"
 #include "base/utc.h"
 
 #define MAGIC "HFB\1" /* the version included */
 #define MAGIC_BYTES 4u
-#define CHECKSUM_BYTES 8u
+#define CHECKSUM_KEY "hourfold batch 1"
 #define NUMBER_BYTES_MAX 10u
 #define FLAG_ID 1u
 #define FLAG_RAW 2u
 #define FLAG_BITS 2
 #define INTEGER_LIMIT 9007199254740992.0 /* 2^53: below it every integer is a double */
 #define PUT_BYTES_MAX 512 /* more than one key or sample, and the room that base/buf.h asks for, can take */
-
-_Static_assert(CHECKSUM_BYTES == crypto_shorthash_BYTES, "the checksum is a SipHash");
-
-static void checksum(const unsigned char *bytes, size_t len, unsigned char out[CHECKSUM_BYTES])
-{
-    static const unsigned char key[crypto_shorthash_KEYBYTES + 1] = "hourfold batch 1";
-    crypto_shorthash(out, bytes, len, key);
-}
 
 static size_t varint_bytes(uint64_t v)
 {
@@ -111,7 +100,7 @@ size_t batch_samples(const struct batch_writer *writer) { return writer->sample_
 static size_t sealed_bytes(size_t keys, size_t key_bytes, size_t samples, size_t sample_bytes)
 {
     return MAGIC_BYTES + 8 + NUMBER_BYTES_MAX + varint_bytes(keys) + varint_bytes(samples) + key_bytes + sample_bytes +
-           CHECKSUM_BYTES;
+           HF_CHECKSUM_BYTES;
 }
 
 static bool fits(const struct batch_writer *writer)
@@ -213,8 +202,8 @@ enum hf_err batch_seal(const struct batch_writer *writer, uint64_t producer, uin
     hf_buf_varint(out, writer->sample_count);
     hf_buf_put(out, writer->keys.data, writer->keys.len);
     hf_buf_put(out, writer->samples.data, writer->samples.len);
-    unsigned char sum[CHECKSUM_BYTES];
-    checksum(out->data, out->len, sum);
+    unsigned char sum[HF_CHECKSUM_BYTES];
+    hf_checksum(CHECKSUM_KEY, out->data, out->len, sum);
     hf_buf_put(out, sum, sizeof sum);
     return hf_buf_ok(out) ? HF_OK : HF_NOMEM;
 }
@@ -358,14 +347,14 @@ static bool read_header(struct hf_cur *cur, size_t len, struct batch *batch)
 
 static enum hf_err open_message(struct batch_reader *reader, const unsigned char *bytes, size_t len)
 {
-    if (len < MAGIC_BYTES + CHECKSUM_BYTES || len > BATCH_BYTES_MAX)
+    if (len < MAGIC_BYTES + HF_CHECKSUM_BYTES || len > BATCH_BYTES_MAX)
         return HF_INVALID;
-    unsigned char sum[CHECKSUM_BYTES];
-    checksum(bytes, len - CHECKSUM_BYTES, sum);
-    if (memcmp(sum, bytes + len - CHECKSUM_BYTES, CHECKSUM_BYTES) != 0)
+    unsigned char sum[HF_CHECKSUM_BYTES];
+    hf_checksum(CHECKSUM_KEY, bytes, len - HF_CHECKSUM_BYTES, sum);
+    if (memcmp(sum, bytes + len - HF_CHECKSUM_BYTES, HF_CHECKSUM_BYTES) != 0)
         return HF_INVALID;
 
-    struct hf_cur cur = hf_cur_of(bytes, len - CHECKSUM_BYTES);
+    struct hf_cur cur = hf_cur_of(bytes, len - HF_CHECKSUM_BYTES);
     if (!read_header(&cur, len, &reader->batch))
         return HF_INVALID;
     if (make_room_for_keys(reader, reader->batch.key_count) != HF_OK)
