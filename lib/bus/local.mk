@@ -5,4 +5,5 @@ lib_libhourfold_a_SOURCES += \
 	lib/bus/internal.h \
 	lib/bus/link.c \
 	lib/bus/publish.c \
+	lib/bus/spool.c lib/bus/spool.h \
 	lib/bus/stream.c
