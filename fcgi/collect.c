@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hourfold-collect: takes samples over FastCGI and answers 204 when JetStream
- * has stored them.
+ * has stored them, or the spool has.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@
 #include "route.h"
 #include "sample/sample.h"
 
-#define READY_WAIT_MS 2000  /* at the start, before requests are taken: they would only be refused */
+#define READY_WAIT_MS 2000      /* at the start, before requests are taken: they would only be refused */
+#define READY_SPOOL_WAIT_MS 250 /* the same, when there is a spool that they would go to */
 #define HEADERS_BYTES 2048
 #define PREFLIGHT_S "86400"
 
@@ -57,8 +58,10 @@ static void answer_stored(const struct server *server, struct request *request)
 
 static void answer_unavailable(const struct server *server, struct request *request, enum hf_err why)
 {
-    const char *message = why == HF_FULL ? "the stream is full; send again later"
-                                         : "samples cannot be stored just now; send again later";
+    bool spool = server->conf->collect.spool[0] != '\0';
+    const char *message = why != HF_FULL ? "samples cannot be stored just now; send again later"
+                          : spool        ? "there is no room in the spool; send again later"
+                                         : "the stream is full; send again later";
     refuse(server, request, 503, RETRY_AFTER, "unavailable", message, "");
 }
 
@@ -231,10 +234,7 @@ static int check_conf(const struct server *server)
     const struct hf_conf *conf = server->conf;
     if (conf->collect.durability == CONF_DURABILITY_POWER)
         return cli_fail(server->program, CLI_USAGE,
-                        "collect.durability = power needs a spool, which this version does not have; use process");
-    if (conf->collect.spool[0] != '\0')
-        return cli_fail(server->program, CLI_USAGE,
-                        "collect.spool is set, but this version has no spool yet; leave it empty");
+                        "collect.durability = power is not in this version yet; use process");
     if (conf->collect.rate != 0)
         return cli_fail(server->program, CLI_USAGE,
                         "collect.rate is set, but this version does not limit rates yet; use 0");
@@ -265,7 +265,8 @@ static int serve(struct server *server)
     enum hf_err err = hold_open(&options, &server->hold, &why);
     if (err != HF_OK)
         return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
-    hold_await_ready(server->hold, READY_WAIT_MS);
+    bool spool = server->conf->collect.spool[0] != '\0';
+    hold_await_ready(server->hold, spool ? READY_SPOOL_WAIT_MS : READY_WAIT_MS);
     hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
     err = loop_run(server->loop, &why);
     hold_close(&server->hold);

@@ -1,88 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads: those of the loop call hold_add(); the sender seals, publishes and
- * answers; the steward sees to the stream after each connection; the bus calls
+ * Threads: those of the loop call hold_add(); the sender (sender.c) seals,
+ * publishes, spools and answers; the steward sees to the stream after each
+ * connection; the drainer (drain.c) publishes what is in the spool; the bus calls
  * on_result() and on_state(). All meet under one lock, which is never held over
  * I/O. A batch belongs to the sender alone from its sealing on.
  */
-#include "hold.h"
+#include "hold_inner.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/buf.h"
-#include "base/log.h"
-#include "batch/batch.h"
-#include "bus/bus.h"
-
-#define BATCHES 8           /* open, on their way, or full and waiting */
-#define OUT_MAX 1           /* published at once */
 #define ACK_WAIT_MS 1500
-#define AGAIN_MS 50         /* before a batch that was not taken is published again */
 #define ENSURE_AGAIN_MS 500
+#define TRY_AGAIN_MS 1000 /* to publish into a stream that was full */
 #define LOG_EVERY_MS 10000
 
-enum state { FREE, OPEN, WAITING, OUT };
-
-struct held_batch {
-    enum state state;
-    struct batch_writer *writer;
-    struct hf_buf message;      /* sealed under `number`; empty before */
-    uint64_t number;
-    struct request **requests;
-    unsigned count;
-    long long since_ms;         /* when the oldest request came */
-    long long not_before_ms;    /* when it may be published (again) */
-    bool has_result;            /* OUT: what became of it is in `result` */
-    enum hf_err result;
-};
-
-struct hold {
-    struct hold_options options;
-    struct bus *bus;
-    uint64_t producer;
-    pthread_t sender;
-    pthread_t steward;
-
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t wake_sender;
-    pthread_cond_t wake_steward;
-    pthread_cond_t changed;     /* room, or ready */
-    struct held_batch batches[BATCHES];
-    struct held_batch *queue[BATCHES]; /* WAITING, the oldest first */
-    unsigned queued;
-    struct held_batch *open;    /* NULL: the next request opens one */
-    unsigned out;
-    unsigned held;              /* requests */
-    unsigned held_max;
-    uint64_t last_number;
-    bool connected;
-    bool ready;                 /* and the stream is as it has to be */
-    bool stalled;               /* but the last publish had no answer in time */
-    unsigned connection;        /* counts them */
-    bool ending;
-    long long end_ms;
-    struct hf_log_limit log_limit;
-};
-
-static long long now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, long long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    return pthread_cond_timedwait(cond, lock, &t);
-}
-
-static void log_limited(struct hold *hold, enum hf_level level, const char *event, enum hf_err err, const char *why)
+void hold_log_limited(struct hold *hold, enum hf_level level, const char *event, enum hf_err err, const char *why)
 {
     char quoted[HF_WHY_BYTES];
     unsigned long held = 0;
@@ -94,26 +30,43 @@ static void log_limited(struct hold *hold, enum hf_level level, const char *even
                hf_log_quote(why, (unsigned long)strlen(why), quoted, sizeof quoted), held);
 }
 
+void hold_set_ready(struct hold *hold, bool ready)
+{
+    hold->ready = ready;
+    if (ready || hold->spool != NULL) /* what was to be published goes to the spool */
+        pthread_cond_signal(&hold->wake_sender);
+    if (!ready)
+        pthread_cond_signal(&hold->wake_steward);
+    pthread_cond_broadcast(&hold->changed);
+    if (hold->drain != NULL)
+        drain_ready(hold->drain, ready);
+}
+
 /* ---- what the bus tells ---- */
 
-static void on_result(void *context, void *ticket, enum hf_err result, const char *text)
+static void on_result(void *context, void *ticket_in, enum hf_err result, const char *text)
 {
-    struct hold *hold = context;
-    struct held_batch *batch = ticket;
+    struct ticket *ticket = ticket_in;
+    (void)context;
+    ticket->on_result(ticket, result, text);
+}
+
+static void on_batch_result(struct ticket *ticket, enum hf_err result, const char *text)
+{
+    struct held_batch *batch = (struct held_batch *)ticket;
+    struct hold *hold = batch->hold;
     pthread_mutex_lock(&hold->lock);
     batch->result = result;
     batch->has_result = true;
     hold->stalled = result == HF_TIMEOUT;
-    if (result == HF_AWAY && hold->connected) { /* connected, but no stream answers */
-        hold->ready = false;
-        pthread_cond_signal(&hold->wake_steward);
-    }
+    if (result == HF_AWAY && hold->connected) /* connected, but no stream answers */
+        hold_set_ready(hold, false);
     if (result != HF_OK)
         pthread_cond_broadcast(&hold->changed);
     pthread_cond_signal(&hold->wake_sender);
     pthread_mutex_unlock(&hold->lock);
     if (result != HF_OK)
-        log_limited(hold, result == HF_FULL || result == HF_IO ? HF_ERROR : HF_WARNING, "publish_failed", result, text);
+        hold_log_limited(hold, result == HF_FULL || result == HF_IO ? HF_ERROR : HF_WARNING, "publish_failed", result, text);
 }
 
 static void on_state(void *context, bool connected)
@@ -121,11 +74,9 @@ static void on_state(void *context, bool connected)
     struct hold *hold = context;
     pthread_mutex_lock(&hold->lock);
     hold->connected = connected;
-    hold->ready = false;
     hold->stalled = false;
     hold->connection++;
-    pthread_cond_broadcast(&hold->changed);
-    pthread_cond_signal(&hold->wake_steward);
+    hold_set_ready(hold, false);
     bool ending = hold->ending;
     pthread_mutex_unlock(&hold->lock);
     if (connected || !ending)
@@ -140,7 +91,7 @@ static void log_away(struct hold *hold)
     struct bus_stream stream;
     struct hf_why why = {""};
     if (!bus_connected(hold->bus) && bus_stream_info(hold->bus, &stream, &why) == HF_AWAY)
-        log_limited(hold, HF_WARNING, "bus_away", HF_AWAY, why.text);
+        hold_log_limited(hold, HF_WARNING, "bus_away", HF_AWAY, why.text);
 }
 
 /* Wait for something to do; say from time to time that there is no connection. */
@@ -155,11 +106,64 @@ static void steward_wait(struct hold *hold)
     }
 }
 
+struct attempt {
+    struct ticket ticket; /* the first */
+    struct hold *hold;
+    bool has_result;
+    enum hf_err result;
+};
+
+static void on_attempt_result(struct ticket *ticket, enum hf_err result, const char *text)
+{
+    struct attempt *attempt = (struct attempt *)ticket;
+    (void)text;
+    pthread_mutex_lock(&attempt->hold->lock);
+    attempt->result = result;
+    attempt->has_result = true;
+    pthread_cond_broadcast(&attempt->hold->changed);
+    pthread_mutex_unlock(&attempt->hold->lock);
+}
+
+/* That a stream can be asked about does not mean that it takes batches. So the batch for which the hold began to use the
+ * spool is published again, under its number: the spool has it too, and it counts once. */
+static enum hf_err try_stream(struct hold *hold, struct trial *trial)
+{
+    struct attempt attempt = {.ticket.on_result = on_attempt_result, .hold = hold};
+    pthread_mutex_lock(&hold->lock);
+    if (hold->trial.wanted) {
+        struct trial last = *trial;
+        *trial = hold->trial;
+        hold->trial = last;
+        hold->trial.wanted = false;
+    }
+    pthread_mutex_unlock(&hold->lock);
+    if (!trial->wanted)
+        return HF_OK;
+    enum hf_err err = bus_publish(hold->bus, trial->message.data, trial->message.len, trial->producer, trial->number,
+                                  &attempt);
+    if (err != HF_OK)
+        return err;
+    pthread_mutex_lock(&hold->lock);
+    while (!attempt.has_result) /* which comes by itself */
+        pthread_cond_wait(&hold->changed, &hold->lock);
+    pthread_mutex_unlock(&hold->lock);
+    return attempt.result == HF_IO ? HF_OK : attempt.result; /* refused for itself alone: others may be taken */
+}
+
+static enum hf_err see_to_stream(struct hold *hold, struct trial *trial)
+{
+    struct bus_stream stream;
+    struct hf_why why = {""};
+    enum hf_err err = bus_stream_ensure(hold->bus, &stream, &why);
+    if (err != HF_OK)
+        hold_log_limited(hold, HF_ERROR, "stream_not_ready", err, why.text);
+    return err != HF_OK || hold->spool == NULL ? err : try_stream(hold, trial);
+}
+
 static void *steward_main(void *argument)
 {
     struct hold *hold = argument;
-    struct bus_stream stream;
-    struct hf_why why;
+    struct trial trial = {0};
     pthread_mutex_lock(&hold->lock);
     while (!hold->ending) {
         if (!hold->connected || hold->ready) {
@@ -168,20 +172,17 @@ static void *steward_main(void *argument)
         }
         unsigned connection = hold->connection;
         pthread_mutex_unlock(&hold->lock);
-        why.text[0] = '\0';
-        enum hf_err err = bus_stream_ensure(hold->bus, &stream, &why);
-        if (err != HF_OK)
-            log_limited(hold, HF_ERROR, "stream_not_ready", err, why.text);
+        enum hf_err err = see_to_stream(hold, &trial);
         pthread_mutex_lock(&hold->lock);
         if (err == HF_OK && connection == hold->connection) {
-            hold->ready = true;
-            pthread_cond_broadcast(&hold->changed);
-            pthread_cond_signal(&hold->wake_sender);
+            trial.wanted = false;
+            hold_set_ready(hold, true);
         } else if (err != HF_OK && !hold->ending) {
-            wait_until(&hold->wake_steward, &hold->lock, now_ms() + ENSURE_AGAIN_MS);
+            wait_until(&hold->wake_steward, &hold->lock, now_ms() + (err == HF_FULL ? TRY_AGAIN_MS : ENSURE_AGAIN_MS));
         }
     }
     pthread_mutex_unlock(&hold->lock);
+    hf_buf_free(&trial.message);
     return NULL;
 }
 
@@ -200,25 +201,25 @@ bool hold_await_ready(struct hold *hold, int64_t wait_ms)
 
 /* ---- adding; under the lock ---- */
 
-static bool has_work(const struct hold *hold)
+bool hold_has_work(const struct hold *hold)
 {
-    for (unsigned i = 0; i < BATCHES; i++)
+    for (unsigned i = 0; i < HOLD_BATCHES; i++)
         if (hold->batches[i].state != FREE && hold->batches[i].count > 0)
             return true;
     return false;
 }
 
 /* Whether a request may be held. When the bus does not answer, those that wait already find out when it does again; one more
- * would only wait in vain. */
+ * would only wait in vain. With a spool, it goes there. */
 static bool takes(const struct hold *hold)
 {
-    return hold->ready && !(hold->stalled && has_work(hold));
+    return hold->spool != NULL || (hold->ready && !(hold->stalled && hold_has_work(hold)));
 }
 
 /* Have an open batch. False when none is free. */
 static bool open_batch(struct hold *hold)
 {
-    for (unsigned i = 0; i < BATCHES && hold->open == NULL; i++)
+    for (unsigned i = 0; i < HOLD_BATCHES && hold->open == NULL; i++)
         if (hold->batches[i].state == FREE) {
             hold->open = &hold->batches[i];
             hold->open->state = OPEN;
@@ -239,8 +240,7 @@ static enum hf_err await_room(struct hold *hold, long long until_ms)
     }
 }
 
-/* Close the open batch: it waits to be published. */
-static void close_open(struct hold *hold)
+void hold_close_open(struct hold *hold)
 {
     hold->open->state = WAITING;
     hold->queue[hold->queued++] = hold->open;
@@ -265,7 +265,7 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
         }
         if (err != HF_FULL || batch->count == 0)
             return err;
-        close_open(hold);
+        hold_close_open(hold);
     }
 }
 
@@ -273,202 +273,22 @@ enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct r
 {
     pthread_mutex_lock(&hold->lock);
     enum hf_err err = add(hold, list, request);
-    if (err == HF_OK && hold->out < OUT_MAX)
+    if (err == HF_OK && (hold->out < HOLD_OUT_MAX || hold->spooling))
         pthread_cond_signal(&hold->wake_sender);
     pthread_mutex_unlock(&hold->lock);
     return err;
-}
-
-/* ---- the sender ---- */
-
-/* Answer all requests of a batch that nobody else can reach, and return how many. Not under the lock. */
-static unsigned answer_all(struct hold *hold, struct held_batch *batch, enum hf_err outcome)
-{
-    unsigned count = batch->count;
-    for (unsigned i = 0; i < count; i++)
-        hold->options.answer(hold->options.context, batch->requests[i], outcome);
-    batch->count = 0;
-    return count;
-}
-
-/* Under the lock. */
-static void recycle(struct held_batch *batch)
-{
-    batch_writer_reset(batch->writer);
-    hf_buf_clear(&batch->message);
-    batch->number = 0;
-    batch->not_before_ms = 0;
-    batch->state = FREE;
-}
-
-static void unqueue_first(struct hold *hold)
-{
-    hold->queued--;
-    memmove(hold->queue, hold->queue + 1, hold->queued * sizeof *hold->queue);
-}
-
-/* When a batch has waited long enough. */
-static long long due_ms(const struct hold *hold, const struct held_batch *batch)
-{
-    long long due = batch->since_ms + HOLD_WAIT_MS;
-    return hold->ending && due > hold->end_ms ? hold->end_ms : due;
-}
-
-/* A batch that the bus did not take, or did not acknowledge in time: what becomes of it is decided here alone. Nothing
- * else may take it in this version, so it waits at the head of the queue to be published again, while its time lasts. */
-static void not_taken(struct hold *hold, struct held_batch *batch, long long now)
-{
-    batch->state = WAITING;
-    batch->not_before_ms = now + AGAIN_MS;
-    memmove(hold->queue + 1, hold->queue, hold->queued * sizeof *hold->queue);
-    hold->queue[0] = batch;
-    hold->queued++;
-}
-
-/* A batch whose fate is decided, to be answered outside of the lock. */
-struct decided {
-    struct held_batch *batch;
-    enum hf_err outcome;
-};
-
-/* Look at the batches that are out and have a result. */
-static unsigned take_results(struct hold *hold, long long now, struct decided decided[BATCHES])
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < BATCHES; i++) {
-        struct held_batch *batch = &hold->batches[i];
-        if (batch->state != OUT || !batch->has_result)
-            continue;
-        hold->out--;
-        batch->has_result = false;
-        enum hf_err result = batch->result;
-        if (batch->count > 0 && (result == HF_TIMEOUT || result == HF_AWAY) && now < due_ms(hold, batch)) {
-            not_taken(hold, batch, now);
-        } else {
-            batch->state = WAITING; /* and in no queue */
-            decided[n++] = (struct decided){batch, result};
-        }
-    }
-    return n;
-}
-
-/* Give up batches whose time is over: the open one, those waiting, and (its requests alone) one that is out. */
-static unsigned take_overdue(struct hold *hold, long long now, struct decided decided[BATCHES])
-{
-    unsigned n = 0;
-    if (hold->open != NULL && hold->open->count > 0 && due_ms(hold, hold->open) <= now)
-        close_open(hold);
-    while (hold->queued > 0 && due_ms(hold, hold->queue[0]) <= now) {
-        decided[n++] = (struct decided){hold->queue[0], HF_TIMEOUT};
-        unqueue_first(hold);
-    }
-    for (unsigned i = 0; i < BATCHES; i++) {
-        struct held_batch *batch = &hold->batches[i];
-        if (batch->state == OUT && batch->count > 0 && due_ms(hold, batch) <= now)
-            decided[n++] = (struct decided){batch, HF_TIMEOUT};
-    }
-    return n;
-}
-
-/* The batch to publish now, or NULL. */
-static struct held_batch *take_next(struct hold *hold, long long now)
-{
-    if (!hold->ready || hold->out >= OUT_MAX)
-        return NULL;
-    if (hold->queued == 0 && hold->open != NULL && hold->open->count > 0)
-        close_open(hold);
-    if (hold->queued == 0 || hold->queue[0]->not_before_ms > now)
-        return NULL;
-    struct held_batch *batch = hold->queue[0];
-    unqueue_first(hold);
-    batch->state = OUT;
-    batch->has_result = false;
-    if (batch->number == 0)
-        batch->number = ++hold->last_number;
-    hold->out++;
-    return batch;
-}
-
-/* Seal a batch, unless it was before, and publish it. Not under the lock. */
-static void publish(struct hold *hold, struct held_batch *batch)
-{
-    enum hf_err err = HF_OK;
-    if (batch->message.len == 0)
-        err = batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
-    if (err == HF_OK)
-        err = bus_publish(hold->bus, batch->message.data, batch->message.len, hold->producer, batch->number, batch);
-    if (err == HF_OK)
-        return;
-    pthread_mutex_lock(&hold->lock);
-    batch->has_result = true;
-    batch->result = err == HF_FULL ? HF_AWAY : err; /* of bus_publish() it means that too many are out */
-    pthread_mutex_unlock(&hold->lock);
-}
-
-/* When the sender has to look again, or -1: not before it is told to. */
-static long long next_look(const struct hold *hold)
-{
-    long long next = -1;
-    for (unsigned i = 0; i < BATCHES; i++) {
-        const struct held_batch *batch = &hold->batches[i];
-        if (batch->state == FREE || batch->count == 0)
-            continue;
-        long long at = due_ms(hold, batch);
-        if (batch->state == WAITING && hold->ready && hold->out < OUT_MAX && batch->not_before_ms < at)
-            at = batch->not_before_ms;
-        if (next < 0 || at < next)
-            next = at;
-    }
-    return next;
-}
-
-static void *sender_main(void *argument)
-{
-    struct hold *hold = argument;
-    struct decided decided[2 * BATCHES];
-    pthread_mutex_lock(&hold->lock);
-    for (;;) {
-        long long now = now_ms();
-        unsigned n = take_results(hold, now, decided);
-        n += take_overdue(hold, now, decided + n);
-        struct held_batch *next = take_next(hold, now);
-        if (next == NULL && n == 0) {
-            if (hold->ending && !has_work(hold))
-                break;
-            long long until = next_look(hold);
-            if (until < 0)
-                pthread_cond_wait(&hold->wake_sender, &hold->lock);
-            else
-                wait_until(&hold->wake_sender, &hold->lock, until);
-            continue;
-        }
-        pthread_mutex_unlock(&hold->lock);
-        if (next != NULL) /* first, so that it is on its way while the others are answered */
-            publish(hold, next);
-        unsigned answered = 0;
-        for (unsigned i = 0; i < n; i++)
-            answered += answer_all(hold, decided[i].batch, decided[i].outcome);
-        pthread_mutex_lock(&hold->lock);
-        hold->held -= answered;
-        for (unsigned i = 0; i < n; i++)
-            if (decided[i].batch->state != OUT) /* one that is out is still known to the bus */
-                recycle(decided[i].batch);
-        if (n > 0)
-            pthread_cond_broadcast(&hold->changed);
-    }
-    pthread_mutex_unlock(&hold->lock);
-    return NULL;
 }
 
 /* ---- open and close ---- */
 
 static void hold_free(struct hold *hold)
 {
-    for (unsigned i = 0; i < BATCHES; i++) {
+    for (unsigned i = 0; i < HOLD_BATCHES; i++) {
         batch_writer_free(&hold->batches[i].writer);
         hf_buf_free(&hold->batches[i].message);
         free(hold->batches[i].requests);
     }
+    hf_buf_free(&hold->trial.message);
     pthread_cond_destroy(&hold->wake_sender);
     pthread_cond_destroy(&hold->wake_steward);
     pthread_cond_destroy(&hold->changed);
@@ -485,16 +305,14 @@ static struct hold *hold_new(const struct hold_options *options)
     /* A few fewer than there are, so that requests can be taken and refused while these wait. */
     unsigned spare = (unsigned)options->conf->collect.threads;
     hold->held_max = options->requests_max > 2 * spare ? options->requests_max - spare : spare;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&hold->wake_sender, &monotonic);
-    pthread_cond_init(&hold->wake_steward, &monotonic);
-    pthread_cond_init(&hold->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    init_cond(&hold->wake_sender);
+    init_cond(&hold->wake_steward);
+    init_cond(&hold->changed);
     pthread_mutex_init(&hold->lock, NULL);
-    for (unsigned i = 0; i < BATCHES; i++) {
+    for (unsigned i = 0; i < HOLD_BATCHES; i++) {
         struct held_batch *batch = &hold->batches[i];
+        batch->ticket.on_result = on_batch_result;
+        batch->hold = hold;
         batch->writer = batch_writer_new();
         batch->requests = calloc(options->requests_max, sizeof(struct request *));
         if (batch->writer == NULL || batch->requests == NULL) {
@@ -538,6 +356,49 @@ static void end_threads(struct hold *hold, bool sender)
     pthread_join(hold->steward, NULL);
 }
 
+static enum hf_err open_spool(struct hold *hold, struct hf_why *why)
+{
+    const struct hf_conf *conf = hold->options.conf;
+    if (conf->collect.spool[0] == '\0')
+        return HF_OK;
+    return spool_open(conf->collect.spool, (uint64_t)conf->collect.spool_max_mb << 20, &hold->spool, why);
+}
+
+static enum hf_err start_drain(struct hold *hold, struct hf_why *why)
+{
+    struct drain *drain;
+    if (hold->spool == NULL)
+        return HF_OK;
+    enum hf_err err = drain_open(hold->spool, hold->bus, &drain, why);
+    if (err != HF_OK)
+        return err;
+    pthread_mutex_lock(&hold->lock);
+    hold->drain = drain;
+    drain_ready(drain, hold->ready);
+    pthread_mutex_unlock(&hold->lock);
+    return HF_OK;
+}
+
+static enum hf_err start_threads(struct hold *hold, struct hf_why *why)
+{
+    int failure = pthread_create(&hold->steward, NULL, steward_main, hold);
+    if (failure == 0 && (failure = pthread_create(&hold->sender, NULL, hold_sender_main, hold)) != 0)
+        end_threads(hold, false);
+    return failure == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(failure));
+}
+
+/* Close what is open; the sender and the steward have ended. */
+static void close_all(struct hold *hold)
+{
+    if (hold->drain != NULL)
+        drain_stop(hold->drain);
+    bus_close(&hold->bus, 0);
+    drain_free(&hold->drain);
+    spool_release(&hold->file);
+    spool_close(&hold->spool);
+    hold_free(hold);
+}
+
 enum hf_err hold_open(const struct hold_options *options, struct hold **out, struct hf_why *why)
 {
     if (sodium_init() < 0)
@@ -545,31 +406,26 @@ enum hf_err hold_open(const struct hold_options *options, struct hold **out, str
     struct hold *hold = hold_new(options);
     if (hold == NULL)
         return hf_fail(why, HF_NOMEM, "no memory");
-    randombytes_buf(&hold->producer, sizeof hold->producer);
-    enum hf_err err = connect_bus(hold, why);
-    if (err != HF_OK) {
-        hold_free(hold);
-        return err;
-    }
-    int failure = pthread_create(&hold->steward, NULL, steward_main, hold);
-    if (failure == 0 && (failure = pthread_create(&hold->sender, NULL, sender_main, hold)) != 0)
-        end_threads(hold, false);
-    if (failure != 0) {
-        bus_close(&hold->bus, 0);
-        hold_free(hold);
-        return hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(failure));
-    }
-    *out = hold;
-    return HF_OK;
+    hold->producer = hold_new_producer();
+    enum hf_err err = open_spool(hold, why);
+    if (err == HF_OK)
+        err = connect_bus(hold, why);
+    if (err == HF_OK)
+        err = start_drain(hold, why);
+    if (err == HF_OK)
+        err = start_threads(hold, why);
+    if (err == HF_OK)
+        *out = hold;
+    else
+        close_all(hold);
+    return err;
 }
 
-void hold_close(struct hold **hold_in)
+void hold_close(struct hold **hold)
 {
-    struct hold *hold = *hold_in;
-    if (hold == NULL)
+    if (*hold == NULL)
         return;
-    end_threads(hold, true);
-    bus_close(&hold->bus, 0);
-    hold_free(hold);
-    *hold_in = NULL;
+    end_threads(*hold, true);
+    close_all(*hold);
+    *hold = NULL;
 }

@@ -8,10 +8,16 @@
  * way: no timer, no size to tune. When a batch is acknowledged, its requests are
  * answered 204, on a thread of their own.
  *
- * A batch without an answer is published again under its number, until its oldest
- * request has waited HOLD_WAIT_MS; its requests are then answered 503, and
- * whether its samples were stored is unknown. A batch that is refused has its
- * requests answered 503 at once.
+ * Without a spool, a batch without an answer is published again under its number,
+ * until its oldest request has waited HOLD_WAIT_MS; its requests are then answered
+ * 503, and whether its samples were stored is unknown. A batch that is refused has
+ * its requests answered 503 at once.
+ *
+ * With a spool (collect.spool), a batch that the bus does not take or acknowledge is
+ * appended there, and its requests are answered 204; so are the batches after it,
+ * until the bus takes batches again. What is in the spool is published in the
+ * background. Only when the spool does not take a batch either are its requests
+ * answered 503.
  */
 #ifndef HF_FCGI_HOLD_H
 #define HF_FCGI_HOLD_H
@@ -34,13 +40,13 @@ struct hold_options {
     const struct hf_conf *conf; /* outlives the hold */
     const char *name;           /* of the program, for the bus */
     unsigned requests_max;      /* that can be held at once */
-    /* Answer one held request and let go of it: HF_OK, its samples are stored; HF_FULL, the stream is full; any other, they
-     * are not, as far as is known. On a thread of the hold. */
+    /* Answer one held request and let go of it: HF_OK, its samples are stored; HF_FULL, there is no room for them; any
+     * other, they are not, as far as is known. On a thread of the hold. */
     void (*answer)(void *context, struct request *request, enum hf_err outcome);
     void *context;
 };
 
-/* Connect in the background. HF_INVALID when the configuration of the bus cannot be used; HF_NOMEM; HF_IO. */
+/* Connect in the background. HF_INVALID when the configuration of the bus or of the spool cannot be used; HF_NOMEM; HF_IO. */
 HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct hold **out, struct hf_why *why);
 
 /* Wait until samples can be stored, at most `wait_ms`, and log why they cannot. */

@@ -7,7 +7,14 @@ fcgi_libloop_a_SOURCES = \
 FCGI_PROGRAM_LIBS = fcgi/libloop.a $(FCGI_LIBS) $(HOURFOLD_LIBS)
 
 pkglibexec_PROGRAMS += fcgi/hourfold-collect
-fcgi_hourfold_collect_SOURCES = fcgi/collect.c fcgi/hold.c fcgi/hold.h fcgi/route.c fcgi/route.h
+fcgi_hourfold_collect_SOURCES = \
+	fcgi/clock.h \
+	fcgi/collect.c \
+	fcgi/drain.c fcgi/drain.h \
+	fcgi/hold.c fcgi/hold.h fcgi/hold_inner.h \
+	fcgi/route.c fcgi/route.h \
+	fcgi/sender.c \
+	fcgi/ticket.h
 fcgi_hourfold_collect_LDADD = $(FCGI_PROGRAM_LIBS)
 
 pkglibexec_PROGRAMS += fcgi/hourfold-query

@@ -2,6 +2,7 @@
 /* hourfold-collect as a process, between a peer that speaks FastCGI and a real nats-server. */
 #include "../unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -421,6 +422,7 @@ static void what_cannot_be_done_is_refused_at_the_start(void **state)
 {
     (void)state;
     static const char *const confs[] = {"[collect]\ndurability = power\n", "[collect]\nspool = /tmp\n",
+                                        "[collect]\nspool = /nowhere/spool\n",
                                         "[collect]\nrate = 5\n", "[collect]\ncors_origin = a b\n",
                                         "[collect]\nnonsense = 1\n"};
     for (size_t i = 0; i < sizeof confs / sizeof *confs; i++) {
@@ -461,6 +463,82 @@ static void without_the_bus_it_says_so_at_once(void **state)
     server_start(&rig.server);
     get_until_stored("/collect?key=a&value=4");
     assert_int_equal(read_stream(NULL, NULL), 2);
+    stop(SIGTERM);
+}
+
+/* ---- with a spool ---- */
+
+static void start_with_spool(void)
+{
+    char more[200];
+    snprintf(more, sizeof more, "[collect]\nspool = %s/spool\n", rig.server.dir);
+    start(more);
+}
+
+static unsigned spool_files(void)
+{
+    char path[200];
+    unsigned files = 0;
+    snprintf(path, sizeof path, "%s/spool", rig.server.dir);
+    DIR *list = opendir(path);
+    assert_non_null(list);
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        files += strstr(entry->d_name, ".spool") != NULL;
+    closedir(list);
+    return files;
+}
+
+static void await_empty_spool(void)
+{
+    for (long long until = test_now_ms() + 15000; spool_files() > 0; test_sleep_ms(5))
+        assert_true_of(test_now_ms() < until, "the spool is not drained");
+}
+
+static void with_a_spool_samples_are_kept_while_the_bus_is_away(void **state)
+{
+    (void)state;
+    start_with_spool(); /* the server is not there yet */
+    long long begin = test_now_ms();
+    for (unsigned i = 0; i < 50; i++)
+        get("/collect?key=a&value=1", 204, NULL, NULL);
+    assert_true_of(test_now_ms() - begin < 5000, "took %lld ms", test_now_ms() - begin);
+    assert_int_equal(spool_files(), 1);
+    server_start(&rig.server);
+    await_empty_spool();
+    get_until_stored("/collect?key=a&value=1");
+    server_kill(&rig.server, SIGKILL);
+    for (unsigned i = 0; i < 50; i++)
+        get("/collect?key=a&value=1", 204, NULL, NULL);
+    kill(rig.pid, SIGKILL);
+    ended(5000);
+    assert_int_equal(spool_files(), 1);
+    server_start(&rig.server);
+    start_with_spool();
+    await_empty_spool();
+    assert_int_equal(read_stream(NULL, NULL), 101);
+    stop(SIGTERM);
+}
+
+static void with_a_spool_a_full_stream_is_tried_again(void **state)
+{
+    (void)state;
+    struct hf_why why = {""};
+    char more[200];
+    struct bus *bus = NULL;
+    server_start(&rig.server);
+    snprintf(more, sizeof more, "max_messages = 1000\n[collect]\nspool = %s/spool\n", rig.server.dir);
+    start(more);
+    for (unsigned i = 0; i < 1100; i++)
+        get("/collect?key=a&value=1", 204, NULL, NULL);
+    assert_int_equal(spool_files(), 1);
+    struct bus_options options = {.name = "test", .url = rig.server.url, .stream = "TEST", .subject = "test.samples",
+                                  .credentials = "", .tls_ca = "", .replicas = 1, .max_messages = 1000};
+    assert_int_equal(bus_open(&options, &bus, &why), HF_OK);
+    for (long long until = test_now_ms() + 10000; bus_stream_trim(bus, 201, &why) != HF_OK; test_sleep_ms(5))
+        assert_true_of(test_now_ms() < until, "%s", why.text);
+    bus_close(&bus, 0);
+    await_empty_spool();
+    assert_int_equal(read_stream(NULL, NULL), 900);
     stop(SIGTERM);
 }
 
@@ -515,8 +593,8 @@ static void a_request_too_large_for_a_batch_is_refused(void **state)
     free(body);
 }
 
-/* Send `count` requests that are then held, because the server is stopped. */
-static void hold(int *fds, unsigned count)
+/* Have the server stop, send `count` requests, and wait until they are taken. */
+static void send_without_server(int *fds, unsigned count)
 {
     server_pause(&rig.server);
     for (unsigned i = 0; i < count; i++) {
@@ -528,6 +606,12 @@ static void hold(int *fds, unsigned count)
     /* The last one has been taken when one that needs no bus is answered; with two threads, after two of them. */
     for (unsigned i = 0; i < 4; i++)
         get("/collect", 400, "missing_parameter", "key");
+}
+
+/* The same, of requests that are then held. */
+static void hold(int *fds, unsigned count)
+{
+    send_without_server(fds, count);
     assert_true(fcgi_silent(fds[0], 100));
 }
 
@@ -574,6 +658,32 @@ static void it_ends_in_time_without_an_answer(void **state)
     }
     assert_int_equal(ended(7000), 0);
     assert_true_of(test_now_ms() - begin < 6000, "took %lld ms", test_now_ms() - begin);
+}
+
+static void with_a_spool_the_end_keeps_what_is_not_acknowledged(void **state)
+{
+    (void)state;
+    int fds[50];
+    server_start(&rig.server);
+    start_with_spool();
+    get_until_stored("/collect?key=a&value=1");
+    send_without_server(fds, 50);
+    long long begin = test_now_ms();
+    kill(rig.pid, SIGTERM);
+    for (unsigned i = 0; i < 50; i++) {
+        struct fcgi_answer answer;
+        fcgi_receive(fds[i], 10000, &answer);
+        assert_int_equal(answer.status, 204);
+        fcgi_answer_free(&answer);
+    }
+    assert_true_of(test_now_ms() - begin < 1000, "took %lld ms", test_now_ms() - begin);
+    assert_int_equal(ended(7000), 0);
+    assert_int_equal(spool_files(), 1);
+    kill(rig.server.pid, SIGCONT);
+    start_with_spool();
+    await_empty_spool();
+    assert_int_equal(read_stream(NULL, NULL), 51);
+    stop(SIGTERM);
 }
 
 static void held_requests_survive_a_kill_of_the_server(void **state)
@@ -742,6 +852,9 @@ int main(void)
         with_rig(a_request_too_large_for_a_batch_is_refused),
         with_rig(held_requests_are_answered_at_the_end),
         with_rig(it_ends_in_time_without_an_answer),
+        with_rig(with_a_spool_samples_are_kept_while_the_bus_is_away),
+        with_rig(with_a_spool_the_end_keeps_what_is_not_acknowledged),
+        with_rig(with_a_spool_a_full_stream_is_tried_again),
         with_rig(held_requests_survive_a_kill_of_the_server),
         with_rig(a_lost_acknowledgement_stores_nothing_twice),
         with_rig(held_requests_do_not_wait_for_ever),

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The drainer: a thread that publishes what is in spool files that no living
+ * process appends to, and removes each when JetStream has acknowledged all of it.
+ *
+ * It publishes in the order of the file, several records ahead of their
+ * acknowledgements, and a record again until it is acknowledged; never so far
+ * ahead that the window of numbers that the consumer keeps of a producer could
+ * pass over one that is still to come. Live batches are few and large, and are
+ * not kept waiting by the little that is out at once.
+ */
+#ifndef HF_FCGI_DRAIN_H
+#define HF_FCGI_DRAIN_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "bus/bus.h"
+#include "bus/spool.h"
+
+struct drain;
+
+/* Start the thread. Every ticket of the bus is a struct ticket. HF_NOMEM; HF_IO. */
+HF_MUST_CHECK enum hf_err drain_open(struct spool *spool, struct bus *bus, struct drain **out, struct hf_why *why);
+
+/* The bus takes batches, or does not for now. Does not block. */
+void drain_ready(struct drain *drain, bool ready);
+
+/* There is a file to be looked at. */
+void drain_look(struct drain *drain);
+
+/* End the thread; what was not acknowledged stays in its file. Its tickets may be out until the bus is closed. */
+void drain_stop(struct drain *drain);
+
+/* After bus_close(). NULL inside is allowed. */
+void drain_free(struct drain **drain);
+
+#endif

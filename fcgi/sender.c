@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sender: what becomes of batches.
+ *
+ * Without a spool, a batch that the bus did not take is published again, until its
+ * time is over.
+ *
+ * With one, the hold is in one of two modes. Live, a batch is published and
+ * acknowledged before the next one is. When the bus does not take one, goes away,
+ * or leaves one without an answer for SPOOL_AFTER_MS, the hold begins to spool:
+ * that batch and all after it are appended to one file, under the producer and the
+ * numbers that they have or would have had. When the steward finds that the bus
+ * takes batches again, the hold lets go of the file and is live under a producer
+ * that is new. So no producer's batches are published by two threads or processes
+ * at once, out of the order of their numbers, but for the one that was out when
+ * the bus was lost: it is the first in the file, and may be in the stream already
+ * or get there late, under the same number.
+ *
+ * A number is never used for a second batch: whatever became of the first, it
+ * may have been stored.
+ */
+#include "hold_inner.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define AGAIN_MS 50        /* before a batch that was not taken is published again, without a spool */
+#define SPOOL_AFTER_MS 300 /* without an acknowledgement */
+#define GATHER_MS 5        /* of requests, for one batch of the spool: there is nothing else that it would wait for */
+
+uint64_t hold_new_producer(void)
+{
+    uint64_t producer;
+    do
+        randombytes_buf(&producer, sizeof producer);
+    while (producer == 0);
+    return producer;
+}
+
+/* Answer all requests of a batch that nobody else can reach, and return how many. Not under the lock. */
+static unsigned answer_all(struct hold *hold, struct held_batch *batch, enum hf_err outcome)
+{
+    unsigned count = batch->count;
+    for (unsigned i = 0; i < count; i++)
+        hold->options.answer(hold->options.context, batch->requests[i], outcome);
+    batch->count = 0;
+    return count;
+}
+
+/* Under the lock. */
+static void recycle(struct held_batch *batch)
+{
+    batch_writer_reset(batch->writer);
+    hf_buf_clear(&batch->message);
+    batch->number = 0;
+    batch->not_before_ms = 0;
+    batch->state = FREE;
+}
+
+static void unqueue_first(struct hold *hold)
+{
+    hold->queued--;
+    memmove(hold->queue, hold->queue + 1, hold->queued * sizeof *hold->queue);
+}
+
+/* When a batch has waited long enough. */
+static long long due_ms(const struct hold *hold, const struct held_batch *batch)
+{
+    long long due = batch->since_ms + HOLD_WAIT_MS;
+    return hold->ending && due > hold->end_ms ? hold->end_ms : due;
+}
+
+/* ---- the two modes; under the lock ---- */
+
+/* `batch`, if any, is one that the bus did not take. */
+static void begin_spooling(struct hold *hold, const struct held_batch *batch)
+{
+    if (hold->spooling)
+        return;
+    hold->spooling = true;
+    if (batch != NULL && batch->message.len > 0) {
+        struct trial *trial = &hold->trial;
+        hf_buf_clear(&trial->message);
+        hf_buf_put(&trial->message, batch->message.data, batch->message.len);
+        trial->producer = hold->producer;
+        trial->number = batch->number;
+        trial->wanted = hf_buf_ok(&trial->message);
+    }
+    if (hold->ready)
+        hold_set_ready(hold, false);
+}
+
+static struct held_batch *first_out(struct hold *hold)
+{
+    for (unsigned i = 0; i < HOLD_BATCHES; i++)
+        if (hold->batches[i].state == OUT && hold->batches[i].count > 0)
+            return &hold->batches[i];
+    return NULL;
+}
+
+/* Live, look whether the bus still is as it has to be. */
+static void check_bus(struct hold *hold, long long now)
+{
+    if (hold->spool == NULL || hold->spooling)
+        return;
+    struct held_batch *out = first_out(hold);
+    if (hold->ready ? out != NULL && !out->has_result && out->published_ms + SPOOL_AFTER_MS <= now : hold_has_work(hold))
+        begin_spooling(hold, out);
+}
+
+/* Those that have numbers of this producer go to the spool first. */
+static bool may_go_live(const struct hold *hold)
+{
+    return hold->spooling && hold->ready && hold->out == 0 && (hold->queued == 0 || hold->queue[0]->number == 0);
+}
+
+/* A batch that the bus did not take, or did not acknowledge in time, waits at the head of the queue: with a spool, to be put there,
+ * without one, to be published again while its time lasts. */
+static void not_taken(struct hold *hold, struct held_batch *batch, long long now)
+{
+    batch->state = WAITING;
+    batch->not_before_ms = now + AGAIN_MS;
+    memmove(hold->queue + 1, hold->queue, hold->queued * sizeof *hold->queue);
+    hold->queue[0] = batch;
+    hold->queued++;
+    if (hold->spool != NULL)
+        begin_spooling(hold, batch);
+}
+
+/* ---- what becomes of batches; under the lock ---- */
+
+/* A batch whose fate is decided, to be answered outside of the lock. */
+struct decided {
+    struct held_batch *batch;
+    enum hf_err outcome;
+};
+
+/* Look at the batches that are out and have a result. */
+static unsigned take_results(struct hold *hold, long long now, struct decided decided[HOLD_BATCHES])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < HOLD_BATCHES; i++) {
+        struct held_batch *batch = &hold->batches[i];
+        if (batch->state != OUT || !batch->has_result)
+            continue;
+        hold->out--;
+        batch->has_result = false;
+        enum hf_err result = batch->result;
+        bool again = hold->spool != NULL
+                         ? result == HF_TIMEOUT || result == HF_AWAY || result == HF_FULL
+                         : (result == HF_TIMEOUT || result == HF_AWAY) && now < due_ms(hold, batch);
+        if (batch->count > 0 && again) {
+            not_taken(hold, batch, now);
+        } else {
+            batch->state = WAITING; /* and in no queue */
+            decided[n++] = (struct decided){batch, result};
+        }
+    }
+    return n;
+}
+
+/* Give up batches whose time is over: the open one, those waiting, and (its requests alone) one that is out. */
+static unsigned take_overdue(struct hold *hold, long long now, struct decided decided[HOLD_BATCHES])
+{
+    unsigned n = 0;
+    if (hold->open != NULL && hold->open->count > 0 && due_ms(hold, hold->open) <= now)
+        hold_close_open(hold);
+    while (hold->queued > 0 && due_ms(hold, hold->queue[0]) <= now) {
+        decided[n++] = (struct decided){hold->queue[0], HF_TIMEOUT};
+        unqueue_first(hold);
+    }
+    for (unsigned i = 0; i < HOLD_BATCHES; i++) {
+        struct held_batch *batch = &hold->batches[i];
+        if (batch->state == OUT && batch->count > 0 && due_ms(hold, batch) <= now)
+            decided[n++] = (struct decided){batch, HF_TIMEOUT};
+    }
+    return n;
+}
+
+static void give_number(struct hold *hold, struct held_batch *batch)
+{
+    if (batch->number == 0)
+        batch->number = ++hold->last_number;
+}
+
+/* The batches to put into the spool now, in order: one that is out, those that wait, and the open one. */
+static unsigned take_aside(struct hold *hold, long long now, struct held_batch *aside[HOLD_BATCHES])
+{
+    unsigned n = 0;
+    struct held_batch *out = first_out(hold);
+    if (out != NULL && !out->no_room && !out->has_result)
+        aside[n++] = out;
+    if (hold->open != NULL && hold->open->count > 0 && (hold->ending || hold->open->since_ms + GATHER_MS <= now))
+        hold_close_open(hold);
+    for (; hold->queued > 0; unqueue_first(hold)) {
+        give_number(hold, hold->queue[0]);
+        aside[n++] = hold->queue[0];
+    }
+    return n;
+}
+
+/* The batch to publish now, or NULL. */
+static struct held_batch *take_next(struct hold *hold, long long now)
+{
+    if (!hold->ready || hold->spooling || hold->out >= HOLD_OUT_MAX)
+        return NULL;
+    if (hold->queued == 0 && hold->open != NULL && hold->open->count > 0)
+        hold_close_open(hold);
+    if (hold->queued == 0 || hold->queue[0]->not_before_ms > now)
+        return NULL;
+    struct held_batch *batch = hold->queue[0];
+    unqueue_first(hold);
+    batch->state = OUT;
+    batch->has_result = false;
+    batch->no_room = false;
+    batch->published_ms = now;
+    give_number(hold, batch);
+    hold->out++;
+    return batch;
+}
+
+/* Seal a batch, unless it was before, and publish it. Not under the lock. */
+static void publish(struct hold *hold, struct held_batch *batch)
+{
+    enum hf_err err = HF_OK;
+    if (batch->message.len == 0)
+        err = batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
+    if (err == HF_OK)
+        err = bus_publish(hold->bus, batch->message.data, batch->message.len, hold->producer, batch->number, batch);
+    if (err == HF_OK)
+        return;
+    pthread_mutex_lock(&hold->lock);
+    batch->has_result = true;
+    batch->result = err == HF_FULL ? HF_AWAY : err; /* of bus_publish() it means that too many are out */
+    pthread_mutex_unlock(&hold->lock);
+}
+
+/* Seal a batch, unless it was before, and append it to the spool. Not under the lock. */
+static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
+{
+    struct hf_why why = {""};
+    enum hf_err err = HF_OK;
+    if (batch->message.len == 0)
+        err = batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
+    if (err == HF_OK && hold->file == NULL) {
+        err = spool_create(hold->spool, hold->producer, "", &hold->file, &why);
+        if (err == HF_OK)
+            hf_log(HF_WARNING, "spooling", "producer=%016llx", (unsigned long long)hold->producer);
+    }
+    if (err == HF_OK)
+        err = spool_append(hold->file, batch->number, batch->message.data, batch->message.len, &why);
+    if (err != HF_OK)
+        hold_log_limited(hold, HF_ERROR, "spool_failed", err, why.text);
+    return err;
+}
+
+/* Let go of the file, for any drainer, and publish under a producer of whom nothing is in the spool. Not under the lock. */
+static void go_live(struct hold *hold)
+{
+    bool used = hold->file != NULL;
+    if (used) {
+        hf_log(HF_NOTICE, "spooled", "producer=%016llx bytes=%llu", (unsigned long long)hold->producer,
+               (unsigned long long)spool_file_bytes(hold->file));
+        spool_release(&hold->file);
+        drain_look(hold->drain);
+        hold->producer = hold_new_producer();
+    }
+    pthread_mutex_lock(&hold->lock);
+    if (used)
+        hold->last_number = 0;
+    hold->spooling = false;
+    pthread_mutex_unlock(&hold->lock);
+}
+
+/* When the sender has to look again, or -1: not before it is told to. */
+static long long next_look(const struct hold *hold)
+{
+    long long next = -1;
+    for (unsigned i = 0; i < HOLD_BATCHES; i++) {
+        const struct held_batch *batch = &hold->batches[i];
+        if (batch->state == FREE || batch->count == 0)
+            continue;
+        long long at = due_ms(hold, batch);
+        if (batch->state == WAITING && hold->ready && hold->out < HOLD_OUT_MAX && batch->not_before_ms < at)
+            at = batch->not_before_ms;
+        if (hold->spooling && batch->state == OPEN)
+            at = batch->since_ms + GATHER_MS;
+        if (hold->spool != NULL && !hold->spooling && batch->state == OUT && batch->published_ms + SPOOL_AFTER_MS < at)
+            at = batch->published_ms + SPOOL_AFTER_MS;
+        if (next < 0 || at < next)
+            next = at;
+    }
+    return next;
+}
+
+/* What one round of the sender is to do. */
+struct work {
+    struct decided decided[3 * HOLD_BATCHES];
+    unsigned decisions;
+    struct held_batch *aside[HOLD_BATCHES];
+    unsigned asides;
+    struct held_batch *next; /* to publish, or NULL */
+    bool go_live;
+};
+
+/* Find it. False when there is nothing. Under the lock. */
+static bool find_work(struct hold *hold, struct work *work)
+{
+    long long now = now_ms();
+    work->asides = 0;
+    work->decisions = take_results(hold, now, work->decided);
+    check_bus(hold, now);
+    work->go_live = may_go_live(hold);
+    if (hold->spooling && !work->go_live)
+        work->asides = take_aside(hold, now, work->aside);
+    work->decisions += take_overdue(hold, now, work->decided + work->decisions);
+    work->next = take_next(hold, now);
+    return work->decisions > 0 || work->asides > 0 || work->next != NULL || work->go_live;
+}
+
+/* Do it. Return how many requests were answered. Not under the lock. */
+static unsigned do_work(struct hold *hold, struct work *work)
+{
+    unsigned answered = 0;
+    if (work->go_live)
+        go_live(hold);
+    if (work->next != NULL) /* first, so that it is on its way while the others are answered */
+        publish(hold, work->next);
+    for (unsigned i = 0; i < work->asides; i++) {
+        struct held_batch *batch = work->aside[i];
+        enum hf_err err = put_aside(hold, batch);
+        if (err != HF_OK && batch->state == OUT) /* it may yet be acknowledged */
+            batch->no_room = true;
+        else
+            work->decided[work->decisions++] = (struct decided){batch, err};
+    }
+    for (unsigned i = 0; i < work->decisions; i++)
+        answered += answer_all(hold, work->decided[i].batch, work->decided[i].outcome);
+    return answered;
+}
+
+void *hold_sender_main(void *argument)
+{
+    struct hold *hold = argument;
+    struct work work;
+    pthread_mutex_lock(&hold->lock);
+    for (;;) {
+        if (!find_work(hold, &work)) {
+            if (hold->ending && !hold_has_work(hold))
+                break;
+            long long until = next_look(hold);
+            if (until < 0)
+                pthread_cond_wait(&hold->wake_sender, &hold->lock);
+            else
+                wait_until(&hold->wake_sender, &hold->lock, until);
+            continue;
+        }
+        pthread_mutex_unlock(&hold->lock);
+        unsigned answered = do_work(hold, &work);
+        pthread_mutex_lock(&hold->lock);
+        hold->held -= answered;
+        for (unsigned i = 0; i < work.decisions; i++)
+            if (work.decided[i].batch->state != OUT) /* one that is out is still known to the bus */
+                recycle(work.decided[i].batch);
+        if (work.decisions > 0)
+            pthread_cond_broadcast(&hold->changed);
+    }
+    pthread_mutex_unlock(&hold->lock);
+    return NULL;
+}
