@@ -35,6 +35,7 @@ class Writer(threading.Thread):
         self.random = random.Random(f"{ledger.seed} {number}")
         self.entries = {}
         self.longest = 0.0
+        self.times = []  # of each request: when it was sent, how long it took, and the status
         self.requests = self.acknowledged = self.refused = self.broken = 0
 
     def run(self):
@@ -62,7 +63,9 @@ class Writer(threading.Thread):
                 status = client.request(method, target, headers, body).status
         except HttpError:
             self.broken += 1
-        self.longest = max(self.longest, time.monotonic() - started)
+        took = time.monotonic() - started
+        self.longest = max(self.longest, took)
+        self.times.append((started, took, status))
         if status == 204:
             self.acknowledged += 1
             return True
@@ -126,6 +129,11 @@ class Ledger:
     @property
     def longest(self):
         return max(writer.longest for writer in self.writers)
+
+    def between(self, begin, end):
+        """How long the requests took that were sent between two moments, sorted, and what was answered."""
+        chosen = [(took, status) for w in self.writers for started, took, status in w.times if begin <= started <= end]
+        return sorted(took for took, _ in chosen), {status for _, status in chosen}
 
     def summary(self):
         total = {name: sum(getattr(w, name) for w in self.writers) for name in ("requests", "acknowledged", "refused", "broken")}

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The spool: what is acknowledged while the bus is away, frozen or full is counted once, whoever is killed meanwhile.
+
+HF_TEST_OUTAGES are the lengths of the outages in seconds (3), HF_TEST_SEED makes a run's plan of kills the same again.
+"""
+import json
+import os
+import pathlib
+import random
+import signal
+import time
+
+from client import Client
+from ledger import Ledger
+from rig import Rig, missing, until
+from tap import Tap
+
+OUTAGES = [float(s) for s in os.environ.get("HF_TEST_OUTAGES", "3").split(",")]
+SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
+FROZEN_S = 2.5
+KILLED_WHILE_DRAINING = 3
+COLLECT = "hourfold-collect"
+
+
+def spooled(rig):
+    """The names and sizes of the files that are in the spool."""
+    found = {}
+    for path in pathlib.Path(rig.options["collect.spool"]).glob("*.spool"):
+        try:
+            found[path.name] = path.stat().st_size
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def kill_collect(rig):
+    """kill -9 of the one process there is, and wait until the web server has made another."""
+    for pid in rig.found(COLLECT):
+        rig.signal(pid, signal.SIGKILL)
+    until(lambda: rig.found(COLLECT), 10, "the web server starts hourfold-collect again")
+
+
+def drained(rig, seconds):
+    until(lambda: not spooled(rig), seconds, lambda: f"the spool is empty: {spooled(rig)}")
+
+
+def report(tap, ledger, begin, end, what):
+    """Print how requests fared between two moments; True when all were acknowledged."""
+    times, statuses = ledger.between(begin, end)
+    if times:
+        tap.note(f"{what}: {len(times)} requests, p50 {times[len(times) // 2] * 1000:.1f} ms, "
+                 f"p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms, longest {times[-1] * 1000:.1f} ms, answers {statuses}")
+    return bool(times) and statuses == {204}
+
+
+def outage(tap, rig, ledger, seconds, choose):
+    """nats-server is killed and stays away; in the middle of it, and while its spool is drained, collect is killed."""
+    rig.nats.kill()
+    begin = time.monotonic()
+    time.sleep(seconds / 2)
+    middle = time.monotonic()
+    tap.ok(report(tap, ledger, begin + 0.2, middle - 0.2, f"{seconds / 2:.1f} s without nats-server"),
+           "every request is acknowledged while nats-server is away", ledger.summary())
+    tap.ok(spooled(rig), "what was acknowledged is in the spool")
+    kill_collect(rig)
+    time.sleep(seconds / 2)
+    tap.note(f"in the spool: {spooled(rig)}")
+    rig.start_nats()
+    for _ in range(KILLED_WHILE_DRAINING):
+        time.sleep(choose.uniform(0.02, 0.5))
+        kill_collect(rig)
+    drained(rig, 30 + seconds)
+    tap.note(f"drained {time.monotonic() - begin - seconds:.1f} s after nats-server came back, kills included")
+
+
+def frozen(tap, rig, ledger):
+    """nats-server keeps its connections and answers nothing."""
+    rig.nats.send(signal.SIGSTOP)
+    begin = time.monotonic()
+    time.sleep(FROZEN_S)
+    end = time.monotonic()
+    rig.nats.send(signal.SIGCONT)
+    # The requests of the first moments wait until it is plain that no answer comes.
+    tap.ok(report(tap, ledger, begin + 0.5, end - 0.2, f"{FROZEN_S} s with a frozen nats-server"),
+           "every request is acknowledged while nats-server is frozen", ledger.summary())
+    drained(rig, 30)
+
+
+def clean_end(tap, rig, ledger, server):
+    """What is acknowledged while the bus is away outlives a clean end of collect."""
+    rig.nats.kill()
+    acknowledged = ledger.acknowledged
+    until(lambda: ledger.acknowledged > acknowledged + 20, 10, "requests are acknowledged")
+    ledger.finish()
+    rig.stop_server(server)
+    tap.ok(spooled(rig), "collect has ended and left its spool behind")
+    rig.start_nats()
+    server = rig.start_web("lighttpd")
+    drained(rig, 30)
+    return server
+
+
+def exactly_once(tap):
+    with Rig(tap) as rig:
+        rig.options["collect.spool"] = rig.path / "state" / "spool"
+        server, = rig.start("lighttpd")
+        ledger = Ledger(lambda: server.port, SEED).start()
+        choose = random.Random(f"{SEED} outages")
+        until(lambda: ledger.acknowledged > 50, 20, "requests are acknowledged")
+        tap.ok(not spooled(rig), "with the bus there, nothing goes to the spool")
+        for seconds in OUTAGES:
+            outage(tap, rig, ledger, seconds, choose)
+        frozen(tap, rig, ledger)
+        server = clean_end(tap, rig, ledger, server)
+        moment = time.time()
+        until(lambda: rig.as_of(server) > moment, 30, "all is folded")
+        ledger.compare(tap, server.port, "with a spool")
+        totals = rig.counters(server)
+        tap.ok(totals["accepted"] == totals["folded"] + totals["duplicate"], "accepted = folded + duplicate", str(totals))
+        tap.ok(not list((rig.path / "state" / "spool").iterdir()), "nothing is left in the spool")
+
+
+def send(client, key, values, when):
+    body = json.dumps([{"key": key, "value": v, "ts": when} for v in values]).encode()
+    return client.request("POST", "/collect", {"Content-Type": "application/json"}, body)
+
+
+def full(tap):
+    """The consumer is down until the stream is full, then until the spool is full too; then it is there again."""
+    with Rig(tap, {"bus.max_messages": 1000, "collect.spool_max_mb": 1}) as rig:
+        rig.options["collect.spool"] = rig.path / "state" / "spool"
+        server, = rig.start("lighttpd")
+        rig.consumer.stop()
+        when = int(time.time()) - 7200
+        sent = 0
+        chance = random.Random(f"{SEED} full")
+        with Client(server.port) as client:
+            statuses = set()
+            while not spooled(rig) and sent < 3000:
+                statuses.add(client.get(f"/collect?key=few&value=1&ts={when}").status)
+                sent += 1
+            tap.ok(sent > 900 and statuses == {204}, "what the full stream does not take goes to the spool", f"{sent} {statuses}")
+            many, took = 0, []
+            response = None
+            while many < 1000:
+                begin = time.monotonic()
+                response = send(client, "many", [chance.random() for _ in range(5000)], when)
+                took.append(time.monotonic() - begin)
+                if response.status != 204:
+                    break
+                many += 1
+        tap.ok(response.status == 503 and "retry-after" in response.headers and b"no room" in response.body,
+               "when the spool is full too, requests are refused with 503", str(response))
+        tap.ok(many > 5 and took[-1] < 1, f"{many} of 5000 samples went to the spool first; the refusal took {took[-1]:.3f} s")
+        size = sum(spooled(rig).values())
+        tap.ok(0.8 * 2**20 < size <= 2**20, f"the spool holds {size} bytes of 1 MiB")
+        rig.start_consumer()
+        drained(rig, 60)
+        moment = time.time()
+        until(lambda: rig.as_of(server) > moment, 30, "all is folded")
+        hour = time.strftime("%Y-%m-%d/%H", time.gmtime(when))
+        with Client(server.port) as client:
+            counts = [json.loads(client.get(f"/{key}/count/{hour}").body)["value"] for key in ("few", "many")]
+            tap.equal(counts, [sent, many * 5000], "every acknowledged sample is counted once")
+            tap.equal(client.get(f"/collect?key=few&value=1&ts={when}").status, 204, "and the stream takes samples again")
+
+
+def main(tap):
+    absent = missing("nats-server", "lighttpd")
+    if absent:
+        tap.skip("the spool", f"{absent} is not installed")
+        return
+    tap.note(f"HF_TEST_SEED={SEED} HF_TEST_OUTAGES={OUTAGES}")
+    exactly_once(tap)
+    full(tap)
+
+
+if __name__ == "__main__":
+    with Tap() as tap_output:
+        main(tap_output)
