@@ -138,18 +138,17 @@ static enum hf_err read_hour(struct store_read *read, const struct query_path *p
     return err == HF_OK ? HF_NOTFOUND : err;
 }
 
-/* The minutes of an hour hold its samples exactly, and expire before it: an hour whose minutes add up to less would
- * otherwise be told as one with empty minutes. */
+/* The minutes of an hour expire before it: one whose minutes add up to less would otherwise be told as one with empty minutes.
+ * In an hour that keeps them they may differ from it only while a commit is written, hours before minutes: both are told as
+ * they are, and one who waited for the commit would wait as long as it takes. */
 static enum hf_err read_minutes(struct store_read *read, const struct query_path *path,
                                 const struct store_status *status, struct series *out, enum series_miss *miss)
 {
     int64_t start_ms = start_of(path);
     struct scan scan = {.series = out, .seconds = 60};
     enum hf_err err = scan_slots(read, STORE_MINUTES, path, start_ms, HF_MINUTE_MS, &scan);
-    if (err != HF_OK || scan.count == out->whole.count)
+    if (err != HF_OK || scan.count == out->whole.count || hf_hour_of(start_ms) >= status->minutes_from)
         return err;
-    if (hf_hour_of(start_ms) >= status->minutes_from)
-        return HF_CORRUPT;
     *miss = SERIES_MINUTES_EXPIRED;
     return HF_NOTFOUND;
 }

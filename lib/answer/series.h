@@ -47,7 +47,7 @@ unsigned series_cells(const struct query_path *path);
 
 /* Read the cells of a PATH_HOUR or PATH_DAY and compute. `out` is all zero or of an earlier call; it points into `path`
  * afterwards. A day without samples, of a key that was seen, is an answer. HF_NOTFOUND with `*miss`; HF_CORRUPT: a cell does
- * not decode, or the minutes do not add up to their hour; HF_NOMEM, and what store_read_cell() gives. */
+ * not decode; HF_NOMEM, and what store_read_cell() gives. An hour and its minutes may differ by what is being committed. */
 HF_MUST_CHECK enum hf_err series_read(struct store_read *read, const struct query_path *path, int64_t now_ms,
                                       struct series *out, enum series_miss *miss);
 

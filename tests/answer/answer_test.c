@@ -415,12 +415,23 @@ static void damage_is_not_hidden(void **state)
 {
     (void)state;
     static const char *const uris[] = {"/" KEY "/median/2026-11-25/1", "/" KEY "/median/2026-11-25",
-                                       "/" KEY "/median/2026-11-25/0?by=minute"};
+                                       "/" KEY "/median/2026-11-25/1?by=minute"};
     for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
         const struct answer_response *response = ask(uris[i], 500);
         assert_int_equal(response->err, HF_CORRUPT);
         must_refuse(response, "internal_error", NULL);
     }
+}
+
+/* As a reader finds them in the middle of a commit. */
+static void an_hour_may_be_ahead_of_its_minutes(void **state)
+{
+    (void)state;
+    json_object *document = ask_json("/" KEY "/count/2026-11-25/0?by=minute");
+    assert_true(number(document, "value") == 1);
+    for (size_t i = 0; i < 60; i++)
+        assert_true(number(json_object_array_get_idx(member(document, "minutes"), i), "count") == 0);
+    json_object_put(document);
 }
 
 static void malformed_requests_are_refused(void **state)
@@ -996,7 +1007,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         unit(the_bytes_are_the_contracts), unit(every_statistic_of_an_hour), unit(a_day_lists_its_hours), unit(a_day_is_as_exact_as_its_hours),
         unit(an_hour_lists_its_minutes), unit(all_is_every_statistic), unit(complete_needs_both_clocks),
-        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(malformed_requests_are_refused),
+        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(an_hour_may_be_ahead_of_its_minutes),
+        unit(malformed_requests_are_refused),
         unit(cost_is_refused_before_it_arises), unit(without_a_store_there_is_no_answer), unit(csv_says_the_same_as_json),
         unit(etags_follow_the_content), unit(only_what_is_complete_is_cached), unit(as_of_alone_does_not_change_the_tag),
         unit(methods_are_few), unit(mounts_are_taken_off), unit(keys_are_listed_in_pages), unit(views_are_kept), unit(listings_are_those_of_a_filter),

@@ -165,7 +165,7 @@ static void write_world(void)
     }
     /* An hour of the day before: its minutes have expired. */
     ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), hf_hour_of(DAY_MS) - 1, buf.data, buf.len));
-    /* One that has lost its minutes though they should be there, and one that is damaged. */
+    /* One whose minutes are still to be written, and one that is damaged. */
     ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), hf_hour_of(DAY_MS) + 48, buf.data, buf.len));
     ok(store_write_cell(write, STORE_HOURS, KEY, strlen(KEY), hf_hour_of(DAY_MS) + 49, buf.data, buf.len - 1));
     /* Where the last hour of 1969 would be found if slots could be negative. */
