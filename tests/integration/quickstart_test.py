@@ -2,7 +2,6 @@
 """quickstart, as a newcomer runs it, without its installing of packages: where one is missing the test is skipped."""
 import os
 import pathlib
-import pty
 import re
 import shutil
 import signal
@@ -30,40 +29,19 @@ def missing_packages(name):
 
 
 class Run:
-    """quickstart on a directory, with what it prints; on a terminal of its own when asked."""
+    """quickstart on a directory, with what it prints."""
 
-    def __init__(self, directory, *arguments, terminal=False):
+    def __init__(self, directory, *arguments):
         self.directory = directory
-        argv = [QUICKSTART, "--dir", directory, *map(str, arguments)]
-        self.master = None
-        output = subprocess.PIPE
-        if terminal:
-            self.master, output = pty.openpty()
-        self.popen = subprocess.Popen(argv, stdin=output if terminal else subprocess.DEVNULL, stdout=output,
-                                      stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
-                                      preexec_fn=self._control if terminal else None)
-        if terminal:
-            os.close(output)
+        self.popen = subprocess.Popen([QUICKSTART, "--dir", directory, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd="/")
         self.text = ""
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
-    @staticmethod
-    def _control():
-        import fcntl  # only here: the child of the fork makes the terminal its own
-        import termios
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
     def _read(self):
-        source = self.master if self.master is not None else self.popen.stdout.fileno()
-        while True:
-            try:
-                data = os.read(source, 4096)
-            except OSError:
-                return
-            if not data:
-                return
-            self.text += data.decode("utf-8", "replace").replace("\r\n", "\n")
+        while data := os.read(self.popen.stdout.fileno(), 4096):
+            self.text += data.decode("utf-8", "replace")
 
     def ready(self, seconds):
         """The seconds it took."""
@@ -201,14 +179,13 @@ def stops_with_nothing_lost(tap, directory, port):
     tap.ok(not processes(directory) and not listening(port), "nothing of it is left running", str(processes(directory)))
     tap.ok("killed" not in run.text, "no program had to be killed", run.text)
 
-    run = Run(directory, "--port", port, terminal=True)
+    run = Run(directory, "--port", port)
     run.ready(30)
     until(lambda: counted(port) >= before + sender.acknowledged, 20, "what was acknowledged is counted")
     tap.equal(counted(port), before + sender.acknowledged, "after the next start every acknowledged sample counts once")
-    os.write(run.master, b"\x03")
+    os.killpg(run.popen.pid, signal.SIGINT)  # what a terminal does: to all of the group in its foreground
     tap.equal(run.end(), 0, "Ctrl-C ends it with 0")
     tap.ok(not processes(directory), "nothing is left running after Ctrl-C", str(processes(directory)))
-    os.close(run.master)
 
 
 def apache(tap, directory, port):
