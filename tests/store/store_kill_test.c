@@ -78,7 +78,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static void fail(const char *format, ...)
+static void HF_PRINTF(1, 2) fail(const char *format, ...)
 {
     char text[sizeof board->text];
     va_list args;
