@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "answer/attempt.h"
 #include "answer/etag.h"
@@ -15,6 +16,7 @@
 #include "answer/status.h"
 
 #define BEHIND_MAX_MS 60000 /* past which health says that the consumer is behind */
+#define TORN_WAIT_MS 128     /* the longest of the waits, each twice the one before */
 #define RETRY_AFTER_S 1
 #define PREFLIGHT_MAX_AGE_S 86400
 #define METHODS "GET, HEAD, OPTIONS"
@@ -192,6 +194,20 @@ static enum hf_err read_series(struct store_read *read, void *context)
     return outcome->missing ? HF_OK : err;
 }
 
+/* Read, and where that met a commit between an hour and its minutes, look again until it is written, for a while: it takes
+ * milliseconds, or a few hundred of them with very many keys. Then both are told as they are. */
+static enum hf_err read_whole(struct store *store, struct series_outcome *outcome, struct hf_why *why)
+{
+    enum hf_err err = attempt_read(store, read_series, outcome, why);
+    for (long wait_ms = 1; wait_ms <= TORN_WAIT_MS; wait_ms *= 2) {
+        if (err != HF_OK || outcome->missing || !outcome->answer->series.torn)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = wait_ms * 1000000}, NULL);
+        err = attempt_read(store, read_series, outcome, why);
+    }
+    return err;
+}
+
 static void answer_series(struct answer *answer, const struct answer_request *request)
 {
     struct series_outcome outcome = {.answer = answer, .now_ms = request->now_ms};
@@ -200,7 +216,7 @@ static void answer_series(struct answer *answer, const struct answer_request *re
     if (!affordable(answer))
         return;
     if (request->store != NULL)
-        err = attempt_read(request->store, read_series, &outcome, &answer->response.why);
+        err = read_whole(request->store, &outcome, &answer->response.why);
     if (err == HF_OK && outcome.missing) {
         refuse_missing(answer);
         return;

@@ -139,16 +139,19 @@ static enum hf_err read_hour(struct store_read *read, const struct query_path *p
 }
 
 /* The minutes of an hour expire before it: one whose minutes add up to less would otherwise be told as one with empty minutes.
- * In an hour that keeps them they may differ from it only while a commit is written, hours before minutes: both are told as
- * they are, and one who waited for the commit would wait as long as it takes. */
+ * In an hour that keeps them they differ from it while a commit is written, hours before minutes. */
 static enum hf_err read_minutes(struct store_read *read, const struct query_path *path,
                                 const struct store_status *status, struct series *out, enum series_miss *miss)
 {
     int64_t start_ms = start_of(path);
     struct scan scan = {.series = out, .seconds = 60};
     enum hf_err err = scan_slots(read, STORE_MINUTES, path, start_ms, HF_MINUTE_MS, &scan);
-    if (err != HF_OK || scan.count == out->whole.count || hf_hour_of(start_ms) >= status->minutes_from)
+    if (err != HF_OK || scan.count == out->whole.count)
         return err;
+    if (hf_hour_of(start_ms) >= status->minutes_from) {
+        out->torn = true;
+        return HF_OK;
+    }
     *miss = SERIES_MINUTES_EXPIRED;
     return HF_NOTFOUND;
 }
@@ -161,6 +164,7 @@ enum hf_err series_read(struct store_read *read, const struct query_path *path, 
     if (err != HF_OK)
         return err;
     lay_out(path, &status, now_ms, out);
+    out->torn = false;
     if (path->kind == PATH_DAY)
         return read_day(read, path, out, miss);
     err = read_hour(read, path, out, miss);

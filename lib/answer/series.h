@@ -32,6 +32,7 @@ struct series {
     struct series_slot whole;
     struct series_slot slots[SERIES_SLOTS_MAX];
     size_t slot_count;   /* 24 hours of a day, 60 minutes of an hour, or 0 */
+    bool torn;           /* the minutes do not add up to their hour, though it keeps them */
     struct hf_buf bytes; /* of a cell on its way; working memory */
 };
 
@@ -47,7 +48,8 @@ unsigned series_cells(const struct query_path *path);
 
 /* Read the cells of a PATH_HOUR or PATH_DAY and compute. `out` is all zero or of an earlier call; it points into `path`
  * afterwards. A day without samples, of a key that was seen, is an answer. HF_NOTFOUND with `*miss`; HF_CORRUPT: a cell does
- * not decode; HF_NOMEM, and what store_read_cell() gives. An hour and its minutes may differ by what is being committed. */
+ * not decode; HF_NOMEM, and what store_read_cell() gives. An hour and its minutes may differ by what is being committed, which
+ * sets `torn`: read again. */
 HF_MUST_CHECK enum hf_err series_read(struct store_read *read, const struct query_path *path, int64_t now_ms,
                                       struct series *out, enum series_miss *miss);
 

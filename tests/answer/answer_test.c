@@ -3,6 +3,9 @@
 #include "world.h"
 
 #include <ctype.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static struct store *reader;
 static struct hf_conf conf;
@@ -423,7 +426,7 @@ static void damage_is_not_hidden(void **state)
     }
 }
 
-/* As a reader finds them in the middle of a commit. */
+/* As a reader finds them in the middle of a commit that takes long. */
 static void an_hour_may_be_ahead_of_its_minutes(void **state)
 {
     (void)state;
@@ -432,6 +435,69 @@ static void an_hour_may_be_ahead_of_its_minutes(void **state)
     for (size_t i = 0; i < 60; i++)
         assert_true(number(json_object_array_get_idx(member(document, "minutes"), i), "count") == 0);
     json_object_put(document);
+}
+
+/* A writer that stops between an hour and its minutes until it is told that a question is on its way. */
+#define BUSY_ROUNDS 30
+struct busy {
+    struct store *store;
+    atomic_int hour_written; /* rounds whose hour is written */
+    atomic_int asked;        /* rounds that have been asked for */
+    atomic_int answered;
+};
+
+static void write_count(struct store_write *write, enum store_table table, uint32_t slot, int count)
+{
+    struct cell *cell = cell_new(16);
+    struct hf_buf bytes = {0};
+    for (int i = 0; i < count; i++)
+        ok(cell_add(cell, 1));
+    ok(cell_encode(cell, &bytes));
+    ok(store_write_cell(write, table, "busy", 4, slot, bytes.data, bytes.len));
+    hf_buf_free(&bytes);
+    cell_free(&cell);
+}
+
+static void *write_busily(void *context)
+{
+    struct busy *busy = context;
+    uint32_t hour = hf_hour_of(DAY_MS) + 72;
+    for (int round = 1; round <= BUSY_ROUNDS; round++) {
+        struct store_write *write;
+        ok(store_write_begin(busy->store, &write, &why));
+        ok(store_write_key(write, "busy", 4, hour));
+        write_count(write, STORE_HOURS, hour, round);
+        atomic_store(&busy->hour_written, round);
+        while (atomic_load(&busy->asked) < round)
+            sched_yield();
+        for (int i = 0; i < 200; i++) /* give the question a chance to come in between */
+            sched_yield();
+        write_count(write, STORE_MINUTES, hour * 60 + 7, round);
+        ok(store_write_commit(&write, &why));
+        while (atomic_load(&busy->answered) < round)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void an_hour_agrees_with_its_minutes_while_they_are_written(void **state)
+{
+    (void)state;
+    struct busy busy = {.store = open_store(STORE_WRITER)};
+    pthread_t writer;
+    assert_int_equal(pthread_create(&writer, NULL, write_busily, &busy), 0);
+    for (int round = 1; round <= BUSY_ROUNDS; round++) {
+        while (atomic_load(&busy.hour_written) < round)
+            sched_yield();
+        atomic_store(&busy.asked, round);
+        json_object *document = ask_json("/busy/count/2026-11-26/0?by=minute");
+        json_object *minute = json_object_array_get_idx(member(document, "minutes"), 7);
+        assert_true(number(document, "value") == number(minute, "count"));
+        json_object_put(document);
+        atomic_store(&busy.answered, round);
+    }
+    pthread_join(writer, NULL);
+    store_close(&busy.store);
 }
 
 static void malformed_requests_are_refused(void **state)
@@ -1007,12 +1073,13 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         unit(the_bytes_are_the_contracts), unit(every_statistic_of_an_hour), unit(a_day_lists_its_hours), unit(a_day_is_as_exact_as_its_hours),
         unit(an_hour_lists_its_minutes), unit(all_is_every_statistic), unit(complete_needs_both_clocks),
-        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(an_hour_may_be_ahead_of_its_minutes),
-        unit(malformed_requests_are_refused),
+        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(an_hour_may_be_ahead_of_its_minutes), unit(malformed_requests_are_refused),
         unit(cost_is_refused_before_it_arises), unit(without_a_store_there_is_no_answer), unit(csv_says_the_same_as_json),
         unit(etags_follow_the_content), unit(only_what_is_complete_is_cached), unit(as_of_alone_does_not_change_the_tag),
         unit(methods_are_few), unit(mounts_are_taken_off), unit(keys_are_listed_in_pages), unit(views_are_kept), unit(listings_are_those_of_a_filter),
-        unit(health_says_why), unit(metrics_are_well_formed)};
+        unit(health_says_why), unit(metrics_are_well_formed),
+        /* The last one: it adds a key. */
+        unit(an_hour_agrees_with_its_minutes_while_they_are_written)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
