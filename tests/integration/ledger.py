@@ -54,13 +54,14 @@ class Writer(threading.Thread):
         """True: acknowledged. False: it may be in or not."""
         self.requests += 1
         started = time.monotonic()
-        status = None
+        response = status = None
         try:
             with Client(self.ledger.port(), timeout=20) as client:
                 headers = {"Connection": "close"}
                 if body is not None:
                     headers["Content-Type"] = "application/json"
-                status = client.request(method, target, headers, body).status
+                response = client.request(method, target, headers, body)
+                status = response.status
         except HttpError:
             self.broken += 1
         took = time.monotonic() - started
@@ -71,7 +72,8 @@ class Writer(threading.Thread):
             return True
         if status is not None:
             self.refused += 1
-            self.ledger.statuses[status] = self.ledger.statuses.get(status, 0) + 1
+            who = f"{status} of {'hourfold' if response.body.startswith(b'{') else 'the web server'}"
+            self.ledger.statuses[who] = self.ledger.statuses.get(who, 0) + 1
         # As a client should: not again at once.
         self.ledger.ended.wait(0.05)
         return False
