@@ -114,11 +114,12 @@ static bool sender_may(const struct server *server, struct request *request)
         authorization = request_param_or_null(request, "REDIRECT_HTTP_AUTHORIZATION");
     if (access_send(server->access, authorization))
         return true;
-    if (authorization == NULL)
+    struct access_grant grant = access_check(server->access, authorization);
+    if (grant.known)
+        refuse(server, request, 403, "", "forbidden", "this token may not send samples", "");
+    else
         refuse(server, request, 401, "WWW-Authenticate: Bearer\r\n", "unauthorized",
                "sending samples needs Authorization: Bearer TOKEN", "");
-    else
-        refuse(server, request, 403, "", "forbidden", "this token may not send samples", "");
     return false;
 }
 

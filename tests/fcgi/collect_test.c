@@ -15,6 +15,8 @@
 #include "bus/bus.h"
 #include "client.h"
 
+/* SHA-256 of "alpha". */
+#define VIEW_HASH "8ed3f6ad685b959ead7022518e1af76cd816f8e8ec7ccdda1ed4018e8f2223f8"
 #define TOKEN_HASH "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" /* of "test" */
 #define SENDERS 6
 #define SENT_BY_EACH 400
@@ -403,15 +405,17 @@ static void only_the_bearer_of_the_token_sends(void **state)
     char value[256];
     struct fcgi_answer answer;
     server_start(&rig.server);
-    start("[collect]\ntoken_sha256 = " TOKEN_HASH "\n");
+    start("[collect]\ntoken_sha256 = " TOKEN_HASH "\n[view looks]\nkeys = *\ntoken_sha256 = " VIEW_HASH "\n");
     fcgi_exchange(rig.socket, &(struct fcgi_ask){.uri = "/collect?key=a&value=1"}, &answer);
     assert_int_equal(answer.status, 401);
     assert_string_equal(fcgi_header(&answer, "WWW-Authenticate:", value), "Bearer");
     fcgi_answer_free(&answer);
-    must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1", .authorization = "Bearer wrong"}, 403, "forbidden",
+    must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1", .authorization = "Bearer wrong"}, 401,
+                "unauthorized", NULL);
+    must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1&token=test", .authorization = "Basic dGVzdA=="}, 401,
+                "unauthorized", NULL);
+    must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1", .authorization = "Bearer alpha"}, 403, "forbidden",
                 NULL);
-    must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1&token=test", .authorization = "Basic dGVzdA=="}, 403,
-                "forbidden", NULL);
     must_answer(&(struct fcgi_ask){.method = "OPTIONS", .uri = "/collect"}, 204, NULL, NULL);
     must_answer(&(struct fcgi_ask){.uri = "/collect?key=a&value=1", .authorization = "Bearer test"}, 204, NULL, NULL);
     assert_int_equal(read_stream(NULL, NULL), 1);
