@@ -278,8 +278,8 @@ static void conclude(struct verify *verify)
 
     if (verify->faults > FAULTS_SHOWN)
         printf("%lu faults in all\n", verify->faults);
-    printf("%s: %llu hours and %llu minutes were read, as of %s\n", verify->faults == 0 ? "the store is consistent" : "THE STORE IS DAMAGED",
-           (unsigned long long)verify->hour_cells, (unsigned long long)verify->minute_cells,
+    printf("%s: %llu hours and %llu minutes were read, as of %s\n",
+           verify->faults == 0 ? "the store is consistent" : "THE STORE IS DAMAGED", (unsigned long long)verify->hour_cells, (unsigned long long)verify->minute_cells,
            after->as_of_ms == 0 ? "its beginning" : hf_format_utc(after->as_of_ms, time));
 }
 

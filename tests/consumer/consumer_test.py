@@ -151,7 +151,8 @@ def check_tool(tap, rig, feeder):
     tap.ok(len(token.split()[1]) == 43 and len(line.split(" = ")[1]) == 64, "token makes one and its line", token + line)
     tap.equal(rig.tool("check-config"), "configuration: good\n", "check-config finds the configuration good")
     for arguments, code in ((["--help"], 0), (["help"], 0), (["help", "export"], 0), (["export", "--help"], 0), ([], 2),
-                            (["--version"], 0), (["nonsense"], 2), (["help", "nonsense"], 2), (["keys", "a", "b"], 2), (["token", "a"], 2),
+                            (["--version"], 0), (["nonsense"], 2), (["help", "nonsense"], 2), (["keys", "a", "b"], 2),
+                            (["token", "a"], 2),
                             (["export", "--format", "xml"], 2), (["export", "--from", "yesterday"], 2), (["export", "--to"], 2),
                             (["export", "--minutes=1"], 2), (["export", "--from", "2026-01-02", "--to", "2026-01-01"], 2),
                             (["stat", "-c", "/nonexistent"], 2), (["decode", "/nonexistent"], 1), (["decode", "/dev/null"], 1)):
@@ -354,8 +355,10 @@ def test_verify(tap):
         store = rig.path / "state" / "store"
         shutil.copytree(store, rig.path / "state" / "whole")
         hour, minute = str(moment // HOUR_MS), str(moment // 60000)
-        for arguments, told in ((["hours", "a", hour, "garbage"], "hour of a"), (["minutes", "b", minute, "garbage"], "minute of b"),
-                                (["hours", "a", hour, "add"], "fewer samples"), (["minutes", "a", minute, "add"], "more samples"),
+        for arguments, told in ((["hours", "a", hour, "garbage"], "hour of a"),
+                                (["minutes", "b", minute, "garbage"], "minute of b"),
+                                (["hours", "a", hour, "add"], "fewer samples"),
+                                (["minutes", "a", minute, "add"], "more samples"),
                                 (["counters"], "bad: accepted 20 = folded 21")):
             shutil.rmtree(store)
             shutil.copytree(rig.path / "state" / "whole", store)

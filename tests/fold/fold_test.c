@@ -697,8 +697,8 @@ UNIT_TESTS(planned_unit(one_batch_is_stored), planned_unit(old_sequences_are_ski
            planned_unit(a_stream_goes_on), planned_unit(a_gap_is_counted),
            planned_unit(a_stream_made_anew_doubles_nothing), planned_unit(a_rewound_stream_doubles_nothing),
            planned_unit(an_overtaken_rewind_is_recognised), planned_unit(as_of_never_moves_back),
-           planned_unit(a_message_is_applied_whole_or_not_at_all), planned_unit(memory_may_end_anywhere), planned_unit(lost_races_are_tried_again),
-           planned_unit(a_full_disk_loses_nothing), planned_unit(a_damaged_cell_stops_the_fold),
-           planned_unit(minutes_expire_by_whole_hours), planned_unit(expired_hours_are_counted),
-           planned_unit(a_damaged_hour_does_not_expire), planned_unit(ids_and_producers_expire),
-           planned_unit(much_expires_in_pieces))
+           planned_unit(a_message_is_applied_whole_or_not_at_all), planned_unit(memory_may_end_anywhere),
+           planned_unit(lost_races_are_tried_again), planned_unit(a_full_disk_loses_nothing),
+           planned_unit(a_damaged_cell_stops_the_fold), planned_unit(minutes_expire_by_whole_hours),
+           planned_unit(expired_hours_are_counted), planned_unit(a_damaged_hour_does_not_expire),
+           planned_unit(ids_and_producers_expire), planned_unit(much_expires_in_pieces))
