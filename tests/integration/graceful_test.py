@@ -15,8 +15,8 @@ import web
 SERVERS = ("lighttpd", "mod_fcgid", "mod_proxy_fcgi")
 ROUNDS = int(os.environ.get("HF_TEST_RESTARTS", "2"))
 FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|exited on signal|signal 9|died")
-# Not ours: when Apache restarts gracefully, a request of the old generation that has just asked mod_fcgid 2.3.9 to start a process
-# waits for a process manager that is gone, and keeps its Apache child.
+# Not ours: when Apache restarts gracefully, a request of the old generation that has just asked mod_fcgid 2.3.9 to start
+# a process waits for a process manager that is gone, and keeps its Apache child.
 OF_APACHE_ITSELF = re.compile(r"AH0004[56]: child process")
 LIFE = re.compile(r"program=(hourfold-\w+) pid=(\d+) level=\w+ event=(started|ended)")
 
@@ -54,7 +54,8 @@ def check_logs(tap, kind, lines):
     lives = {"started": set(), "ended": set()}
     for life in filter(None, map(LIFE.search, lines)):
         lives[life[3]].add((life[1], life[2]))
-    tap.ok(lives["started"] and lives["started"] == lives["ended"], f"{kind}: all {len(lives['started'])} handlers ended by themselves",
+    tap.ok(lives["started"] and lives["started"] == lives["ended"],
+           f"{kind}: all {len(lives['started'])} handlers ended by themselves",
            f"no clean end: {lives['started'] - lives['ended']}")
     forced = [line[:300] for line in lines if FORCED.search(line)
               and not (kind == "mod_fcgid" and OF_APACHE_ITSELF.search(line))]

@@ -131,7 +131,8 @@ def kill_one_of(rig, program):
 def recovery(rig, server, ledger):
     """How long after the last kill it takes until requests are acknowledged and what was acknowledged is answered."""
     started, moment, acknowledged = time.monotonic(), time.time(), ledger.acknowledged
-    until(lambda: ledger.acknowledged > acknowledged and rig.as_of(server) > moment, 30, "requests are acknowledged and folded again")
+    until(lambda: ledger.acknowledged > acknowledged and rig.as_of(server) > moment, 30,
+          "requests are acknowledged and folded again")
     return time.monotonic() - started
 
 
@@ -172,7 +173,8 @@ def main(tap):
             reader.start()
         supervisor = Supervisor(rig.consumer, rig.nats)
         supervisor.start()
-        kills = {"consumer": lambda _: supervisor.kill(rig.consumer) or 1, "nats-server": lambda _: supervisor.kill(rig.nats) or 1,
+        kills = {"consumer": lambda _: supervisor.kill(rig.consumer) or 1,
+                 "nats-server": lambda _: supervisor.kill(rig.nats) or 1,
                  "query": kill_one_of(rig, "hourfold-query"), "collect": kill_one_of(rig, "hourfold-collect")}
         choices = {name: random.Random(f"{SEED} {name}") for name in kills}
         slowest = 0.0
@@ -209,7 +211,7 @@ def main(tap):
                               ("a query", max(r.longest_request for r in readers)),
                               ("all to be well again after a round of kills", slowest)):
             tap.ok(longest <= HANG_S, f"{what} took at most {longest:.2f} s", f"{HANG_S} s permitted")
-        tap.note(f"{sum(r.answers for r in readers)} good answers, {sum(r.failures for r in readers)} failed ones; under kills at most "
+        tap.note(f"{sum(r.answers for r in readers)} good answers, {sum(r.failures for r in readers)} failed ones; at most "
                  f"{max(r.longest_without_answer for r in readers):.2f} s from one good answer to the next, "
                  f"{max(r.longest_without_progress for r in readers):.2f} s from one as_of to the next")
         rig.consumer.stop()

@@ -174,8 +174,8 @@ class Sender:
         body = text.encode()
         half = len(body) // 2
         chunked = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (half, body[:half], len(body) - half, body[half:])
-        self.send("POST", "/collect", {"Content-Type": "application/json", "Transfer-Encoding": "chunked", "Content-Length": None},
-                  chunked, samples)
+        headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked", "Content-Length": None}
+        self.send("POST", "/collect", headers, chunked, samples)
 
     def by_collectd(self):
         when = self.some_time()
@@ -409,7 +409,8 @@ def check_prefix(tap, rig, kinds, samples):
                 response = client.get(f"{server.prefix}/collect?key={key}&value={i}&ts={unix(when)}")
                 if response.status == 204:
                     samples.add(key, when, i)
-            tap.ok(len(samples.minutes[key][when // 60_000]) == 3, f"{server.kind}: samples are taken below a prefix", str(response))
+            tap.ok(len(samples.minutes[key][when // 60_000]) == 3, f"{server.kind}: samples are taken below a prefix",
+                   str(response))
             beside = client.get(f"/collect?key={key}&value=3")
             tap.ok(beside.status == 404, f"{server.kind}: and not beside it", str(beside))
     moment = time.time()
@@ -417,8 +418,8 @@ def check_prefix(tap, rig, kinds, samples):
         until(lambda: rig.as_of(server) > moment, 60, "as_of passes the last acknowledgement")
         with Client(server.port) as client:
             response = client.get(f"{server.prefix}/{server.kind}.below/sum/{date_of(when)}/{when // HOUR_MS % 24}")
-            tap.ok(response.status == 200 and parsed(response)["value"] == 3, f"{server.kind}: queries are answered below a prefix",
-                   str(response))
+            tap.ok(response.status == 200 and parsed(response)["value"] == 3,
+                   f"{server.kind}: queries are answered below a prefix", str(response))
             rig.stop_server(server)
 
 

@@ -389,7 +389,8 @@ def there(tool):
     if tool == "write_http":
         # The plugin comes with collectd-core, the libraries that it needs do not.
         plugin = "/usr/lib/collectd/write_http.so"
-        return os.path.exists(plugin) and "not found" not in subprocess.run(["ldd", plugin], capture_output=True, text=True).stdout
+        needed = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False)
+        return needed.returncode == 0 and "not found" not in needed.stdout
     return shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
