@@ -369,14 +369,17 @@ class Rig:
         return self
 
     def __exit__(self, kind, error, trace):
-        self.stop()
-        self.tap.ok(not self.faults, "everything ended cleanly and no log holds a sanitizer's finding", "\n".join(self.faults))
-        if self.tap.failed > self.failed_before or error is not None:
-            self.tap.note(self.logs())
-        if os.environ.get("HF_TEST_KEEP"):
-            self.tap.note(f"kept: {self.path}")
-        else:
-            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            self.stop()
+            self.tap.ok(not self.faults, "everything ended cleanly and no log holds a sanitizer's finding",
+                        "\n".join(self.faults))
+            if self.tap.failed > self.failed_before or error is not None:
+                self.tap.note(self.logs())
+        finally:
+            if os.environ.get("HF_TEST_KEEP"):
+                self.tap.note(f"kept: {self.path}")
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
 
 
 PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
