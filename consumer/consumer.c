@@ -166,6 +166,7 @@ static enum hf_err start(struct consumer *consumer, struct hf_why *why)
 static enum hf_err run(struct consumer *consumer, const char *conf_path)
 {
     enum hf_err err = HF_OK;
+    upkeep_begin(consumer, monotonic_ms());
     while (err == HF_OK && !stop_asked) {
         if (reload_asked) {
             reload_asked = 0;

@@ -87,6 +87,9 @@ void feed_look(struct consumer *consumer, int64_t now_ms);
 /* Whether the fold holds as much as it may: in memory, or for one commit. */
 bool fold_full(const struct consumer *consumer);
 
+/* Plan what comes at intervals: opening the store has just made a checkpoint, and there is time to expire. */
+void upkeep_begin(struct consumer *consumer, int64_t now_ms);
+
 /* Do what is due at `now_ms`. */
 enum hf_err upkeep(struct consumer *consumer, int64_t now_ms);
 

@@ -100,6 +100,14 @@ static enum hf_err expire(struct consumer *consumer, int64_t now_ms)
     return HF_OK;
 }
 
+void upkeep_begin(struct consumer *consumer, int64_t now_ms)
+{
+    consumer->commit_ms = now_ms + consumer->commit_interval_ms;
+    consumer->sync_ms = now_ms + SYNC_INTERVAL_MS;
+    consumer->checkpoint_ms = now_ms + CHECKPOINT_INTERVAL_MS;
+    consumer->expire_ms = now_ms + EXPIRE_INTERVAL_MS;
+}
+
 static bool commit_is_due(const struct consumer *consumer, int64_t now_ms)
 {
     if (!fold_dirty(consumer->fold))

@@ -384,6 +384,7 @@ def test_kills(tap):
                 feeder.batch([(f"k{chooser.randrange(50)}", chooser.randrange(1000), now_ms() - chooser.randrange(2 * HOUR_MS),
                                *([f"id{chooser.randrange(10**9)}"] if chooser.random() < 0.2 else [])) for _ in range(30)],
                              producer=chooser.randrange(1, 4))
+                time.sleep(0.003)  # some ten thousand samples a second, so that the consumer keeps up
             rig.consumer.kill()
             began = time.monotonic()
             start(rig)
