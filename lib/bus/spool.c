@@ -67,6 +67,7 @@ struct spool_file {
     uint64_t bytes;   /* its length, of whole records */
     bool created;     /* by us, to append */
     bool empty;       /* and nothing was appended */
+    bool name_synced;
     bool damaged;
     unsigned char *buffer; /* a record, or a piece to look for one in */
     size_t capacity;
@@ -141,7 +142,8 @@ static enum hf_err sum_bytes(const struct spool *spool, uint64_t *sum)
         return HF_IO;
     *sum = 0;
     for (struct dirent *entry; (entry = readdir(list)) != NULL;)
-        if ((read_name(entry->d_name, "spool", &producer) || read_name(entry->d_name, "damaged", &producer)) &&
+        if ((read_name(entry->d_name, "spool", &producer) || read_name(entry->d_name, "kept", &producer) ||
+             read_name(entry->d_name, "damaged", &producer)) &&
             fstatat(spool->dir, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
             *sum += (uint64_t)info.st_size;
     closedir(list);
@@ -330,17 +332,24 @@ static enum hf_err take_room(struct spool *spool, uint64_t bytes, struct hf_why 
     return HF_OK;
 }
 
+static void make_header(uint64_t producer, const char *boot_id, unsigned char header[HEADER_BYTES])
+{
+    memset(header, 0, HEADER_BYTES);
+    memcpy(header, FILE_MAGIC, MAGIC_BYTES);
+    put_le(header + 8, producer, 8);
+    snprintf((char *)header + 16, SPOOL_BOOT_BYTES, "%s", boot_id);
+    hf_checksum(CHECKSUM_KEY, header, HEADER_CHECKED, header + HEADER_CHECKED);
+}
+
 static enum hf_err write_header(struct spool_file *file, const char *boot_id, struct hf_why *why)
 {
     struct stat info;
-    unsigned char header[HEADER_BYTES] = FILE_MAGIC;
-    put_le(header + 8, file->producer, 8);
-    snprintf((char *)header + 16, SPOOL_BOOT_BYTES, "%s", boot_id);
-    hf_checksum(CHECKSUM_KEY, header, HEADER_CHECKED, header + HEADER_CHECKED);
+    unsigned char header[HEADER_BYTES];
+    make_header(file->producer, boot_id, header);
     if (fstat(file->spool->dir, &info) == 0) /* where it fails, the file is for its owner alone */
         (void)fchmod(file->fd, info.st_mode & 0660);
-    enum hf_err err = take_room(file->spool, sizeof header, why);
-    return err == HF_OK ? write_whole(file, header, sizeof header, why) : err;
+    enum hf_err err = take_room(file->spool, HEADER_BYTES, why);
+    return err == HF_OK ? write_whole(file, header, HEADER_BYTES, why) : err;
 }
 
 enum hf_err spool_create(struct spool *spool, uint64_t producer, const char *boot_id, struct spool_file **out,
@@ -392,6 +401,15 @@ enum hf_err spool_append(struct spool_file *file, uint64_t number, const void *b
     if (err == HF_OK)
         file->empty = false;
     return err;
+}
+
+enum hf_err spool_sync(struct spool_file *file, struct hf_why *why)
+{
+    if (fsync(file->fd) != 0 || (!file->name_synced && fsync(file->spool->dir) != 0))
+        return hf_fail(why, of_errno(errno), "cannot sync %016llx.spool: %s", (unsigned long long)file->producer,
+                       strerror(errno));
+    file->name_synced = true;
+    return HF_OK;
 }
 
 /* ---- claim and read ---- */
@@ -582,5 +600,68 @@ enum hf_err spool_finish(struct spool_file **file_in, struct hf_why *why)
                                : unlinkat(file->spool->dir, name, 0);
     enum hf_err err = result == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot remove %s: %s", name, strerror(errno));
     spool_release(file_in);
+    return err;
+}
+
+/* ---- keep ---- */
+
+enum hf_err spool_keep(struct spool_file **file_in, const char *boot_id, struct hf_why *why)
+{
+    struct spool_file *file = *file_in;
+    unsigned char header[HEADER_BYTES];
+    char name[NAME_BYTES];
+    char kept[NAME_BYTES];
+    if (file->damaged || (file->created && file->empty))
+        return spool_finish(file_in, why);
+    make_name(file->producer, "spool", name);
+    make_name(file->producer, "kept", kept);
+    make_header(file->producer, boot_id, header);
+    enum hf_err err = HF_OK;
+    /* Writing the header also sets the time that tells how long it has been kept. */
+    if (pwrite(file->fd, header, sizeof header, 0) != (ssize_t)sizeof header ||
+        renameat(file->spool->dir, name, file->spool->dir, kept) != 0)
+        err = hf_fail(why, HF_IO, "cannot keep %s: %s", name, strerror(errno));
+    spool_release(file_in);
+    return err;
+}
+
+/* Is it of this boot? One that cannot be read is not: it is published once more, or found to be damaged. */
+static bool is_of_boot(const struct spool *spool, const char *name, uint64_t producer, const char *boot_id)
+{
+    unsigned char header[HEADER_BYTES];
+    unsigned char expected[HEADER_BYTES];
+    int fd = openat(spool->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = pread(fd, header, sizeof header, 0);
+    close(fd); /* nobody has a lock on what is kept */
+    make_header(producer, boot_id, expected);
+    return n == (ssize_t)sizeof header && memcmp(header, expected, sizeof header) == 0;
+}
+
+enum hf_err spool_tend(struct spool *spool, const char *boot_id, int64_t before_ms)
+{
+    struct stat info;
+    uint64_t producer;
+    char name[NAME_BYTES];
+    enum hf_err err = HF_OK;
+    DIR *list = open_list(spool);
+    if (list == NULL)
+        return HF_IO;
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        if (!read_name(entry->d_name, "kept", &producer) ||
+            fstatat(spool->dir, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        int result = 0;
+        if (!is_of_boot(spool, entry->d_name, producer, boot_id)) {
+            make_name(producer, "spool", name);
+            result = renameat(spool->dir, entry->d_name, spool->dir, name);
+        } else if ((int64_t)info.st_mtim.tv_sec * 1000 < before_ms) {
+            result = unlinkat(spool->dir, entry->d_name, 0);
+        }
+        if (result != 0 && errno != ENOENT) /* another process may have done it */
+            err = HF_IO;
+    }
+    closedir(list);
     return err;
 }

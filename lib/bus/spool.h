@@ -61,6 +61,10 @@ HF_MUST_CHECK enum hf_err spool_create(struct spool *spool, uint64_t producer, c
 HF_MUST_CHECK enum hf_err spool_append(struct spool_file *file, uint64_t number, const void *bytes, size_t len,
                                        struct hf_why *why);
 
+/* Have what was appended, and the file's name, survive a loss of power. HF_FULL; HF_IO: what was appended since the last HF_OK may be
+ * lost then, and asking again would not tell: release the file, and use another. */
+HF_MUST_CHECK enum hf_err spool_sync(struct spool_file *file, struct hf_why *why);
+
 /* Close it and let go of the lock: others may claim it. One that was made and never appended to is removed. NULL
  * inside is allowed. */
 void spool_release(struct spool_file **file);
@@ -102,5 +106,15 @@ uint64_t spool_file_bytes(const struct spool_file *file);
 /* Everything in it is where it belongs: remove the file and release it. When spool_read() has met damage in it, it is
  * kept, renamed to <16 digits>.damaged, which nothing here touches again, but which counts for `max_bytes`. HF_IO: it stays, released. */
 HF_MUST_CHECK enum hf_err spool_finish(struct spool_file **file, struct hf_why *why);
+
+/* ---- keep ---- */
+
+/* The same for a file, claimed or one's own, that may have to be published once more, because what took it can lose it with the
+ * power: rename it to <16 digits>.kept, with `boot_id` in its header, and release it. HF_IO: it stays as it is, released. */
+HF_MUST_CHECK enum hf_err spool_keep(struct spool_file **file, const char *boot_id, struct hf_why *why);
+
+/* Look after all kept files: those of another boot than `boot_id` become spool files again, to be claimed; of the others, those kept
+ * since before `before_ms` (Unix time) are removed. HF_IO; HF_NOMEM. */
+HF_MUST_CHECK enum hf_err spool_tend(struct spool *spool, const char *boot_id, int64_t before_ms);
 
 #endif

@@ -440,6 +440,59 @@ static void a_full_disk_leaves_the_file_whole(void **state)
     assert_true(found.records == 3 && found.numbers[1] && found.numbers[2] && found.numbers[4] && found.damaged == 0);
 }
 
+static bool there_is(const char *ending) { return access(path_of(PRODUCER, ending), F_OK) == 0; }
+
+static void what_is_kept_comes_back_after_a_boot(void **state)
+{
+    (void)state;
+    struct found found;
+    struct spool_file *file = NULL;
+    struct stat info;
+    assert_int_equal(spool_create(spool, PRODUCER, "first", &file, NULL), HF_OK);
+    for (uint64_t number = 1; number <= 5; number++)
+        append(file, number);
+    assert_int_equal(spool_sync(file, NULL), HF_OK);
+    assert_int_equal(spool_keep(&file, "first", NULL), HF_OK);
+    assert_true(file == NULL && there_is("kept") && !there_is("spool"));
+    assert_int_equal(spool_claim(spool, PRODUCER, &file, NULL), HF_NOTFOUND);
+    /* Neither old nor of another boot: it stays. */
+    stat(path_of(PRODUCER, "kept"), &info);
+    int64_t kept_ms = (int64_t)info.st_mtim.tv_sec * 1000;
+    assert_int_equal(spool_tend(spool, "first", kept_ms - 1000), HF_OK);
+    assert_true(there_is("kept"));
+    /* Of another boot, however old: it is there again, once. */
+    assert_int_equal(spool_tend(spool, "second", kept_ms + 1000000), HF_OK);
+    assert_true(there_is("spool") && !there_is("kept"));
+    assert_int_equal(spool_claim(spool, PRODUCER, &file, NULL), HF_OK);
+    read_all(file, &found);
+    assert_true(found.records == 5 && found.damaged == 0);
+    assert_int_equal(spool_keep(&file, "second", NULL), HF_OK);
+    assert_int_equal(spool_tend(spool, "second", kept_ms - 1000), HF_OK);
+    assert_true(there_is("kept") && !there_is("spool"));
+    /* Old: it goes. */
+    assert_int_equal(spool_tend(spool, "second", kept_ms + 1000000), HF_OK);
+    assert_true(!there_is("kept") && !there_is("spool"));
+}
+
+static void a_damaged_file_is_not_kept_for_a_boot(void **state)
+{
+    (void)state;
+    struct found found;
+    struct spool_file *file;
+    size_t len;
+    make(PRODUCER, 5);
+    unsigned char *bytes = load(&len);
+    bytes[len - 1] ^= 1;
+    store(bytes, len);
+    assert_int_equal(spool_claim(spool, PRODUCER, &file, NULL), HF_OK);
+    read_all(file, &found);
+    assert_int_equal(spool_keep(&file, "boot", NULL), HF_OK);
+    assert_true(there_is("damaged") && !there_is("kept") && !there_is("spool"));
+    file = create(PRODUCER);
+    assert_int_equal(spool_keep(&file, "boot", NULL), HF_OK);
+    assert_true(!there_is("kept") && !there_is("spool"));
+}
+
 /* ---- other processes ---- */
 
 static int in_child(int (*run)(void))
@@ -594,7 +647,8 @@ UNIT_TESTS(spool_unit(what_is_appended_is_read), spool_unit(a_record_is_read_aga
            spool_unit(largest_and_smallest_batches), spool_unit(every_torn_tail_is_passed_over),
            spool_unit(every_flip_costs_its_own_record_alone), spool_unit(random_damage_costs_no_other_record),
            spool_unit(a_file_that_lost_bytes_loses_no_other_record), spool_unit(a_damaged_file_is_kept),
-           spool_unit(a_newer_format_is_left_alone), spool_unit(the_limit_is_kept),
+           spool_unit(what_is_kept_comes_back_after_a_boot),
+           spool_unit(a_damaged_file_is_not_kept_for_a_boot), spool_unit(a_newer_format_is_left_alone), spool_unit(the_limit_is_kept),
            spool_unit(a_full_disk_leaves_the_file_whole), spool_unit(a_file_belongs_to_one_process),
            spool_unit(the_file_of_a_killed_process_is_claimed), spool_unit(a_file_without_a_record_goes_away),
            spool_unit(files_have_the_access_of_the_directory), spool_unit(a_directory_that_cannot_serve_is_refused),
