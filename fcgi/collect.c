@@ -233,9 +233,6 @@ static void worker_end(void *context, void *state)
 static int check_conf(const struct server *server)
 {
     const struct hf_conf *conf = server->conf;
-    if (conf->collect.durability == CONF_DURABILITY_POWER)
-        return cli_fail(server->program, CLI_USAGE,
-                        "collect.durability = power is not in this version yet; use process");
     if (conf->collect.rate != 0)
         return cli_fail(server->program, CLI_USAGE,
                         "collect.rate is set, but this version does not limit rates yet; use 0");

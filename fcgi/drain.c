@@ -45,6 +45,7 @@ struct slot {
 struct drain {
     struct spool *spool;
     struct bus *bus;
+    const char *boot_id;
     pthread_t thread;
 
     /* Of the thread alone: */
@@ -226,7 +227,9 @@ static void end_file(struct drain *drain)
         hf_log(HF_ERROR, "spool_unreadable", "producer=%016llx at=%llu", producer, (unsigned long long)drain->at);
         return;
     }
-    if (spool_finish(&drain->file, &why) != HF_OK)
+    enum hf_err err = drain->boot_id[0] != '\0' ? spool_keep(&drain->file, drain->boot_id, &why)
+                                               : spool_finish(&drain->file, &why);
+    if (err != HF_OK)
         hf_log(HF_ERROR, "spool_not_removed", "producer=%016llx why=%s", producer,
                hf_log_quote(why.text, (unsigned long)strlen(why.text), quoted, sizeof quoted));
     hf_log(HF_NOTICE, "spool_drained", "producer=%016llx batches=%llu bytes=%llu damaged=%llu cut_off=%llu", producer,
@@ -266,6 +269,18 @@ static bool was_left(const struct drain *drain, uint64_t producer)
         if (drain->left[i] == producer)
             return true;
     return false;
+}
+
+/* Give back what was kept before the machine was started, remove what was kept long enough. */
+static void tend(struct drain *drain)
+{
+    struct timespec now;
+    if (drain->boot_id[0] == '\0')
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    enum hf_err err = spool_tend(drain->spool, drain->boot_id, (int64_t)now.tv_sec * 1000 - DRAIN_KEEP_MS);
+    if (err != HF_OK)
+        hf_log(HF_ERROR, "spool_not_tended", "outcome=\"%s\"", hf_strerror(err));
 }
 
 static void drain_all(struct drain *drain)
@@ -311,8 +326,10 @@ static bool await_look(struct drain *drain)
 static void *drain_main(void *argument)
 {
     struct drain *drain = argument;
-    while (await_look(drain))
+    while (await_look(drain)) {
+        tend(drain);
         drain_all(drain);
+    }
     return NULL;
 }
 
@@ -335,13 +352,15 @@ void drain_look(struct drain *drain)
     pthread_mutex_unlock(&drain->lock);
 }
 
-enum hf_err drain_open(struct spool *spool, struct bus *bus, struct drain **out, struct hf_why *why)
+enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id, struct drain **out,
+                       struct hf_why *why)
 {
     struct drain *drain = calloc(1, sizeof *drain);
     if (drain == NULL)
         return hf_fail(why, HF_NOMEM, "no memory");
     drain->spool = spool;
     drain->bus = bus;
+    drain->boot_id = boot_id;
     for (unsigned i = 0; i < OUT_MAX; i++) {
         drain->slots[i].ticket.on_result = on_result;
         drain->slots[i].drain = drain;

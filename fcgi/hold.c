@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,9 +357,31 @@ static void end_threads(struct hold *hold, bool sender)
     pthread_join(hold->steward, NULL);
 }
 
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+/* What differs from one start of the machine to the next. */
+static enum hf_err read_boot_id(char boot_id[SPOOL_BOOT_BYTES], struct hf_why *why)
+{
+    FILE *file = fopen(BOOT_ID_FILE, "r");
+    bool good = file != NULL && fgets(boot_id, SPOOL_BOOT_BYTES, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    boot_id[strcspn(boot_id, "\n")] = '\0';
+    return good && boot_id[0] != '\0'
+               ? HF_OK
+               : hf_fail(why, HF_INVALID, "collect.durability = power needs " BOOT_ID_FILE ", which cannot be read");
+}
+
 static enum hf_err open_spool(struct hold *hold, struct hf_why *why)
 {
     const struct hf_conf *conf = hold->options.conf;
+    if (conf->collect.durability == CONF_DURABILITY_POWER) {
+        if (conf->collect.spool[0] == '\0')
+            return hf_fail(why, HF_INVALID, "collect.durability = power needs a directory in collect.spool");
+        enum hf_err err = read_boot_id(hold->boot_id, why);
+        if (err != HF_OK)
+            return err;
+    }
     if (conf->collect.spool[0] == '\0')
         return HF_OK;
     return spool_open(conf->collect.spool, (uint64_t)conf->collect.spool_max_mb << 20, &hold->spool, why);
@@ -369,7 +392,7 @@ static enum hf_err start_drain(struct hold *hold, struct hf_why *why)
     struct drain *drain;
     if (hold->spool == NULL)
         return HF_OK;
-    enum hf_err err = drain_open(hold->spool, hold->bus, &drain, why);
+    enum hf_err err = drain_open(hold->spool, hold->bus, hold->boot_id, &drain, why);
     if (err != HF_OK)
         return err;
     pthread_mutex_lock(&hold->lock);
@@ -394,7 +417,7 @@ static void close_all(struct hold *hold)
         drain_stop(hold->drain);
     bus_close(&hold->bus, 0);
     drain_free(&hold->drain);
-    spool_release(&hold->file);
+    hold_close_file(hold);
     spool_close(&hold->spool);
     hold_free(hold);
 }

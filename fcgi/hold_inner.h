@@ -32,6 +32,7 @@ struct held_batch {
     long long since_ms;         /* when the oldest request came */
     long long not_before_ms;    /* when it may be published (again) */
     long long published_ms;
+    bool aside;                 /* it is in the spool */
     bool no_room;               /* the spool did not take it while it is OUT */
     bool has_result;            /* OUT: what became of it is in `result` */
     enum hf_err result;
@@ -50,12 +51,15 @@ struct hold {
     struct bus *bus;
     struct spool *spool; /* NULL: there is none, and so no `drain` */
     struct drain *drain;
+    char boot_id[SPOOL_BOOT_BYTES]; /* collect.durability = power; otherwise "" */
     pthread_t sender;
     pthread_t steward;
 
     /* Of the sender alone: */
     uint64_t producer;
     struct spool_file *file; /* of `producer`, or NULL: nothing of it is in the spool */
+    long long file_since_ms;
+    bool told;               /* the log knows that batches go to the spool */
 
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t wake_sender;
@@ -91,6 +95,7 @@ void hold_set_ready(struct hold *hold, bool ready);
 /* ---- the sender ---- */
 
 uint64_t hold_new_producer(void); /* a number that nobody had */
+void hold_close_file(struct hold *hold); /* when the sender has ended */
 
 void *hold_sender_main(void *hold);
 

@@ -18,6 +18,10 @@
  *
  * A number is never used for a second batch: whatever became of the first, it
  * may have been stored.
+ *
+ * With collect.durability = power, each batch is in the file and on the disk
+ * before it is published, in either mode. Live, the file is put away every
+ * ROTATE_MS, when all of it is acknowledged, and kept for a while: see drain.h.
  */
 #include "hold_inner.h"
 
@@ -26,6 +30,7 @@
 
 #define AGAIN_MS 50        /* before a batch that was not taken is published again, without a spool */
 #define SPOOL_AFTER_MS 300 /* without an acknowledgement */
+#define ROTATE_MS 60000
 #define GATHER_MS 5        /* of requests, for one batch of the spool: there is nothing else that it would wait for */
 
 uint64_t hold_new_producer(void)
@@ -54,6 +59,7 @@ static void recycle(struct held_batch *batch)
     hf_buf_clear(&batch->message);
     batch->number = 0;
     batch->not_before_ms = 0;
+    batch->aside = false;
     batch->state = FREE;
 }
 
@@ -125,6 +131,13 @@ static void not_taken(struct hold *hold, struct held_batch *batch, long long now
     hold->queued++;
     if (hold->spool != NULL)
         begin_spooling(hold, batch);
+}
+
+/* Is it time for another file of what is acknowledged? */
+static bool may_rotate(const struct hold *hold, long long now)
+{
+    return hold->boot_id[0] != '\0' && !hold->spooling && hold->out == 0 && hold->file != NULL &&
+           hold->file_since_ms + ROTATE_MS <= now;
 }
 
 /* ---- what becomes of batches; under the lock ---- */
@@ -219,12 +232,58 @@ static struct held_batch *take_next(struct hold *hold, long long now)
     return batch;
 }
 
-/* Seal a batch, unless it was before, and publish it. Not under the lock. */
+/* ---- files and the bus; not under the lock ---- */
+
+static enum hf_err seal(struct hold *hold, struct held_batch *batch)
+{
+    return batch->message.len > 0 ? HF_OK
+                                  : batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
+}
+
+static enum hf_err open_file(struct hold *hold, struct hf_why *why)
+{
+    if (hold->file != NULL)
+        return HF_OK;
+    enum hf_err err = spool_create(hold->spool, hold->producer, hold->boot_id, &hold->file, why);
+    hold->file_since_ms = now_ms();
+    return err;
+}
+
+/* The disk may not have what was appended last, and will not tell again: leave the file to the drainers. Numbers go on, so that
+ * those that batches have already stay their own. */
+static void abandon_file(struct hold *hold)
+{
+    spool_release(&hold->file);
+    hold->producer = hold_new_producer();
+}
+
+/* Seal a batch, unless it was before, and append it to the spool, unless it is there. */
+static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
+{
+    struct hf_why why = {""};
+    if (batch->aside)
+        return HF_OK;
+    enum hf_err err = seal(hold, batch);
+    if (err == HF_OK)
+        err = open_file(hold, &why);
+    if (err == HF_OK)
+        err = spool_append(hold->file, batch->number, batch->message.data, batch->message.len, &why);
+    if (err == HF_OK && hold->boot_id[0] != '\0') {
+        err = spool_sync(hold->file, &why);
+        if (err != HF_OK)
+            abandon_file(hold);
+    }
+    batch->aside = err == HF_OK;
+    if (err != HF_OK)
+        hold_log_limited(hold, HF_ERROR, "spool_failed", err, why.text);
+    return err;
+}
+
 static void publish(struct hold *hold, struct held_batch *batch)
 {
-    enum hf_err err = HF_OK;
-    if (batch->message.len == 0)
-        err = batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
+    enum hf_err err = seal(hold, batch);
+    if (err == HF_OK && hold->boot_id[0] != '\0' && put_aside(hold, batch) != HF_OK)
+        err = HF_IO; /* refused, and not to be tried again */
     if (err == HF_OK)
         err = bus_publish(hold->bus, batch->message.data, batch->message.len, hold->producer, batch->number, batch);
     if (err == HF_OK)
@@ -235,29 +294,27 @@ static void publish(struct hold *hold, struct held_batch *batch)
     pthread_mutex_unlock(&hold->lock);
 }
 
-/* Seal a batch, unless it was before, and append it to the spool. Not under the lock. */
-static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
+static void keep_file(struct hold *hold)
 {
     struct hf_why why = {""};
-    enum hf_err err = HF_OK;
-    if (batch->message.len == 0)
-        err = batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
-    if (err == HF_OK && hold->file == NULL) {
-        err = spool_create(hold->spool, hold->producer, "", &hold->file, &why);
-        if (err == HF_OK)
-            hf_log(HF_WARNING, "spooling", "producer=%016llx", (unsigned long long)hold->producer);
-    }
-    if (err == HF_OK)
-        err = spool_append(hold->file, batch->number, batch->message.data, batch->message.len, &why);
+    enum hf_err err = spool_keep(&hold->file, hold->boot_id, &why);
     if (err != HF_OK)
         hold_log_limited(hold, HF_ERROR, "spool_failed", err, why.text);
-    return err;
 }
 
-/* Let go of the file, for any drainer, and publish under a producer of whom nothing is in the spool. Not under the lock. */
+void hold_close_file(struct hold *hold)
+{
+    if (hold->file != NULL && hold->boot_id[0] != '\0' && !hold->spooling)
+        keep_file(hold);
+    else
+        spool_release(&hold->file);
+}
+
+/* Let go of the file, for any drainer, and publish under a producer of whom nothing is in the spool. */
 static void go_live(struct hold *hold)
 {
     bool used = hold->file != NULL;
+    hold->told = false;
     if (used) {
         hf_log(HF_NOTICE, "spooled", "producer=%016llx bytes=%llu", (unsigned long long)hold->producer,
                (unsigned long long)spool_file_bytes(hold->file));
@@ -301,6 +358,7 @@ struct work {
     unsigned asides;
     struct held_batch *next; /* to publish, or NULL */
     bool go_live;
+    bool rotate;
 };
 
 /* Find it. False when there is nothing. Under the lock. */
@@ -314,8 +372,9 @@ static bool find_work(struct hold *hold, struct work *work)
     if (hold->spooling && !work->go_live)
         work->asides = take_aside(hold, now, work->aside);
     work->decisions += take_overdue(hold, now, work->decided + work->decisions);
+    work->rotate = may_rotate(hold, now);
     work->next = take_next(hold, now);
-    return work->decisions > 0 || work->asides > 0 || work->next != NULL || work->go_live;
+    return work->decisions > 0 || work->asides > 0 || work->next != NULL || work->go_live || work->rotate;
 }
 
 /* Do it. Return how many requests were answered. Not under the lock. */
@@ -324,8 +383,16 @@ static unsigned do_work(struct hold *hold, struct work *work)
     unsigned answered = 0;
     if (work->go_live)
         go_live(hold);
+    if (work->rotate) {
+        keep_file(hold);
+        hold->producer = hold_new_producer();
+    }
     if (work->next != NULL) /* first, so that it is on its way while the others are answered */
         publish(hold, work->next);
+    if (work->asides > 0 && !hold->told) {
+        hf_log(HF_WARNING, "spooling", "producer=%016llx", (unsigned long long)hold->producer);
+        hold->told = true;
+    }
     for (unsigned i = 0; i < work->asides; i++) {
         struct held_batch *batch = work->aside[i];
         enum hf_err err = put_aside(hold, batch);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -546,6 +547,90 @@ static void with_a_spool_a_full_stream_is_tried_again(void **state)
     stop(SIGTERM);
 }
 
+/* How many files there are with this ending, and the path of one of them. */
+static unsigned files_of(const char *ending, char path[500])
+{
+    char dir[200];
+    unsigned files = 0;
+    snprintf(dir, sizeof dir, "%s/spool", rig.server.dir);
+    DIR *list = opendir(dir);
+    assert_non_null(list);
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        const char *dot = strchr(entry->d_name, '.');
+        if (dot == entry->d_name || dot == NULL || strcmp(dot, ending) != 0)
+            continue;
+        snprintf(path, 500, "%s/%s", dir, entry->d_name);
+        files++;
+    }
+    closedir(list);
+    return files;
+}
+
+/* As if the file had been written before the machine was started. */
+static void set_boot(const char *path, const char *boot_id)
+{
+    unsigned char header[64];
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && pread(fd, header, sizeof header, 0) == (ssize_t)sizeof header);
+    memset(header + 16, 0, 40);
+    memcpy(header + 16, boot_id, strlen(boot_id));
+    crypto_shorthash(header + 56, header, 56, (const unsigned char *)"hourfold spool 1");
+    assert_int_equal(pwrite(fd, header, sizeof header, 0), (ssize_t)sizeof header);
+    close(fd);
+}
+
+static void forget_stream(void)
+{
+    char command[200];
+    server_kill(&rig.server, SIGKILL);
+    snprintf(command, sizeof command, "rm -r %s/js", rig.server.dir);
+    assert_int_equal(system(command), 0);
+    server_start(&rig.server);
+}
+
+static void for_power_what_the_stream_lost_is_published_again(void **state)
+{
+    (void)state;
+    char more[200];
+    char path[500];
+    snprintf(more, sizeof more, "[collect]\nspool = %s/spool\ndurability = power\n", rig.server.dir);
+    server_start(&rig.server);
+    start(more);
+    for (unsigned i = 0; i < 30; i++)
+        get("/collect?key=a&value=1", 204, NULL, NULL);
+    assert_int_equal(files_of(".spool", path), 1); /* acknowledged, and there all the same */
+    stop(SIGTERM);
+    assert_int_equal(files_of(".spool", path), 0);
+    assert_int_equal(files_of(".kept", path), 1);
+    assert_int_equal(read_stream(NULL, NULL), 30);
+    forget_stream();
+    /* Nothing comes back while the machine runs on. */
+    start(more);
+    get_until_stored("/collect?key=a&value=1");
+    stop(SIGTERM);
+    assert_int_equal(read_stream(NULL, NULL), 1);
+    assert_int_equal(files_of(".kept", path), 2);
+    while (files_of(".kept", path) > 0) {
+        char away[510];
+        set_boot(path, "an earlier boot");
+        snprintf(away, sizeof away, "%s.x", path);
+        rename(path, away);
+    }
+    while (files_of(".kept.x", path) > 0) {
+        char back[500];
+        snprintf(back, sizeof back, "%.*s", (int)strlen(path) - 2, path);
+        rename(path, back);
+    }
+    forget_stream();
+    start(more);
+    long long until = test_now_ms() + 15000;
+    while (read_stream(NULL, NULL) < 31)
+        assert_true_of(test_now_ms() < until, "what was kept is not published");
+    stop(SIGTERM);
+    assert_int_equal(read_stream(NULL, NULL), 31);
+    assert_int_equal(files_of(".kept", path), 2);
+}
+
 static void a_full_stream_is_said(void **state)
 {
     (void)state;
@@ -859,6 +944,7 @@ int main(void)
         with_rig(with_a_spool_samples_are_kept_while_the_bus_is_away),
         with_rig(with_a_spool_the_end_keeps_what_is_not_acknowledged),
         with_rig(with_a_spool_a_full_stream_is_tried_again),
+        with_rig(for_power_what_the_stream_lost_is_published_again),
         with_rig(held_requests_survive_a_kill_of_the_server),
         with_rig(a_lost_acknowledgement_stores_nothing_twice),
         with_rig(held_requests_do_not_wait_for_ever),
