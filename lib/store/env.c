@@ -13,8 +13,8 @@
 #define MEGABYTE (1024u * 1024u)
 /* A page larger than the kernel's own is not written in one piece: a process killed inside pwrite() leaves half of it. */
 #define TABLE_PAGE_BYTES 4096u
-#define LOG_BUFFER_BYTES (4u * MEGABYTE)
-#define LOG_FILE_BYTES (32u * MEGABYTE)
+#define LOG_BUFFER_BYTES (1u * MEGABYTE)
+#define LOG_FILE_BYTES (8u * MEGABYTE)
 #define LOCKS STORE_WRITES_MOST /* what they take is used as needed */
 #define LOCK_BUCKETS 65536u
 #define LOCKERS 8192u

@@ -40,6 +40,7 @@
 #define WRITER READERS   /* its place among them */
 #define HANG_MS 5000
 #define DUTY_MS 20       /* between two syncs of the writer */
+#define PAUSE_MS 30      /* between two consistent reads, which keep the writer waiting */
 
 /* What the processes tell each other. */
 struct board {
@@ -297,8 +298,11 @@ static void run_reader(int me)
     static struct sight sight;
     struct store *store = open_store(me, STORE_READER);
     struct hf_why why = {""};
+    bool consistent = me % 2 == 0;
     while (!atomic_load(&board->stop)) {
-        enum hf_err err = check_once(store, me, me % 2 == 0, &sight, &why);
+        enum hf_err err = check_once(store, me, consistent, &sight, &why);
+        if (consistent)
+            sleep_ms(PAUSE_MS);
         if (err == HF_OK)
             beat(me);
         else if (err != HF_AGAIN && err != HF_TIMEOUT)
