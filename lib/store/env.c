@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/env.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "store/share.h"
 #include "store/store.h"
 
 #define MEGABYTE (1024u * 1024u)
@@ -16,11 +18,14 @@
 #define LOG_BUFFER_BYTES (1u * MEGABYTE)
 #define LOG_FILE_BYTES (8u * MEGABYTE)
 #define LOCKS STORE_WRITES_MOST /* what they take is used as needed */
-#define LOCK_BUCKETS 65536u
+#define LOCK_BUCKETS 16384u
 #define LOCKERS 8192u
 #define TRANSACTIONS 1024u
-#define THREADS 2048u     /* of all processes; more are taken as far as the region has room */
-#define LOCK_TIMEOUT_US 2000000u
+#define LOCK_TIMEOUT_US 1000000u /* seen to every half second; see guard.c */
+#define FIRST_PAGE_BYTES 65536
+#define ENV_REGION_BYTES (32u * MEGABYTE)   /* what the first region is given at once: 80,000 locks */
+#define MUTEX_REGION_BYTES (256u * 1024u)   /* and for each MiB of cache, the second */
+#define RESERVE_BYTES (16u * MEGABYTE)      /* kept for recovery, which on a full disk would fail for want of it */
 #define FILE_MODE 0660
 #define FOLDER_MODE 0770
 
@@ -92,13 +97,7 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
     return hf_fail(why, err, "%s: %s%s%s%s", what, db_strerror(code), said[0] != '\0' ? ": " : "", said, advice);
 }
 
-/* ---- open ---- */
-
-static int is_alive(DB_ENV *handle, pid_t pid, db_threadid_t thread, u_int32_t flags)
-{
-    (void)handle, (void)thread, (void)flags;
-    return share_alive(pid);
-}
+/* ---- settings ---- */
 
 static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
 {
@@ -136,10 +135,6 @@ static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
         code = handle->set_timeout(handle, LOCK_TIMEOUT_US, DB_SET_LOCK_TIMEOUT);
     if (code == 0)
         code = handle->set_tx_max(handle, TRANSACTIONS);
-    if (code == 0)
-        code = handle->set_isalive(handle, is_alive);
-    if (code == 0)
-        code = handle->set_thread_count(handle, THREADS);
     /* Regions are written out when made: touching a hole of a mapped file on a full disk is SIGBUS. */
     if (code == 0)
         code = handle->set_flags(handle, DB_REGION_INIT | DB_NOMMAP, 1);
@@ -157,6 +152,81 @@ static enum hf_err make_folders(const char *path, struct hf_why *why)
     }
     return HF_OK;
 }
+
+/* ---- room ----
+ *
+ * Regions are mapped files that grow by a hole: on a full disk, touching it is SIGBUS. (DB_REGION_INIT writes out what they
+ * begin with, no more.) So what they may grow to is allocated when they are made; and a reserve, for recovery. */
+
+/* Allocate the first `bytes` of a file in env/. ENOSPC. */
+static int allocate(const char *path, const char *name, uint64_t bytes, int flags)
+{
+    char file[4200];
+    snprintf(file, sizeof file, "%s/env/%s", path, name);
+    int fd = open(file, O_RDWR | O_CLOEXEC | flags, FILE_MODE);
+    if (fd < 0)
+        return errno;
+    int code = posix_fallocate(fd, 0, (off_t)bytes);
+    close(fd);
+    return code == EINVAL || code == EOPNOTSUPP ? 0 : code; /* a file system that cannot: no worse than without */
+}
+
+static uint64_t cache_bytes(uint32_t cache_mb)
+{
+    /* Berkeley DB adds a quarter to small caches, for what it needs beside pages. */
+    return (uint64_t)cache_mb * MEGABYTE + (cache_mb < 512 ? (uint64_t)cache_mb * MEGABYTE / 4 : 0) + MEGABYTE;
+}
+
+/* Remove the regions of the generation before. Whoever still maps them looks at the first page alone (env_abandon()); the
+ * room of the rest is given back now, not when the last of those processes has noticed. */
+static void remove_regions(const char *path)
+{
+    char file[4200];
+    snprintf(file, sizeof file, "%s/env", path);
+    DIR *folder = opendir(file);
+    if (folder == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (strncmp(entry->d_name, "__db.", 5) != 0)
+            continue;
+        if ((size_t)snprintf(file, sizeof file, "%s/env/%s", path, entry->d_name) >= sizeof file)
+            continue;
+        int fd = open(file, O_RDWR | O_CLOEXEC);
+        if (fd >= 0) {
+            int code = ftruncate(fd, strcmp(entry->d_name, "__db.001") == 0 ? FIRST_PAGE_BYTES : 0);
+            (void)code; /* then later */
+            close(fd);
+        }
+        unlink(file);
+    }
+    closedir(folder);
+}
+
+/* Before recovery: make room for it, which is what the regions and the reserve before had, and see that it is enough. */
+static int make_room(const char *path, uint32_t cache_mb)
+{
+    char file[4200];
+    remove_regions(path);
+    int code = allocate(path, "reserve", ENV_REGION_BYTES + (uint64_t)cache_mb * MUTEX_REGION_BYTES + cache_bytes(cache_mb) + RESERVE_BYTES,
+                        O_CREAT | O_TRUNC);
+    snprintf(file, sizeof file, "%s/env/reserve", path);
+    unlink(file);
+    return code;
+}
+
+/* After it: take the room again. Where the reserve is used up, the store can still be read. */
+static int take_room(const char *path, uint32_t cache_mb)
+{
+    int code = allocate(path, "__db.001", ENV_REGION_BYTES, 0);
+    if (code == 0)
+        code = allocate(path, "__db.002", (uint64_t)cache_mb * MUTEX_REGION_BYTES, 0);
+    if (code == 0)
+        code = allocate(path, "__db.003", cache_bytes(cache_mb), 0);
+    (void)allocate(path, "reserve", RESERVE_BYTES, O_CREAT);
+    return code;
+}
+
+/* ---- open ---- */
 
 static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
 {
@@ -213,7 +283,14 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
         return env_fail(why, code, "Berkeley DB");
     env->handle = handle;
     snprintf(what, sizeof what, "opening the store %.250s", path);
-    if ((code = configure(handle, path, cache_mb)) != 0 || (code = open_handle(path, mode, handle)) != 0)
+    code = configure(handle, path, cache_mb);
+    if (code == 0 && mode != ENV_JOIN)
+        code = make_room(path, cache_mb);
+    if (code == 0)
+        code = open_handle(path, mode, handle);
+    if (code == 0 && mode != ENV_JOIN)
+        code = take_room(path, cache_mb);
+    if (code != 0)
         return env_fail(why, code, what);
     enum env_table table = 0;
     code = open_tables(env, mode, &table);
@@ -258,8 +335,9 @@ void env_abandon(struct env **env)
     *env = NULL;
     if (gone == NULL)
         return;
-    /* Whoever recovered has unlinked these regions, and marked them as dead unless they were damaged. So marked,
-     * close() touches no mutex in them. */
+    /* Whoever recovered has removed these regions, but for the first page. Without locking, and when that page is marked as
+     * dead, close() looks at nothing else in them. */
+    gone->handle->set_flags(gone->handle, DB_NOLOCKING, 1);
     gone->handle->set_flags(gone->handle, DB_PANIC_ENVIRONMENT, 1);
     gone->handle->close(gone->handle, 0);
     free(gone);

@@ -4,10 +4,10 @@
  *
  * The mutexes of Berkeley DB's regions are not robust: when a process is killed
  * while it holds one, whoever wants it next waits for ever, and nothing can
- * interrupt the wait. The checker (the writer's) looks for such deaths in
- * Berkeley DB's table of threads. The watchdog is the net below it: it looks,
- * from outside, for a call that does not return. Both end the process: the next
- * writer, or reader where there is none, recovers.
+ * interrupt the wait. The checker (the writer's) looks for such deaths from
+ * outside. The watchdog is the net below it: it looks for a call that does not
+ * return. Both end the process: the next writer, or reader where there is none,
+ * recovers.
  */
 #include "store/inside.h"
 
@@ -20,7 +20,8 @@
 
 #define TICK_MS 200
 #define TICKS_TO_IDLE 10
-#define CHECK_MS 200
+#define CHECK_MS 100
+#define LOCKS_EVERY 5 /* checks */
 #define DOOMED_MS 400
 #define READER_STUCK_MS 3000
 #define WRITER_STUCK_MS 30000 /* it flushes: a slow disk is not a dead mutex */
@@ -101,6 +102,24 @@ static void *watchdog(void *argument)
     return NULL;
 }
 
+/* Somebody died inside. Berkeley DB could look for that itself (DB_ENV->failchk) and repair some cases; but it looks twice, and
+ * who dies in between leaves it to repair what is half changed. */
+static void look_for_dead(struct store *store)
+{
+    if (share_somebody_died(store->share))
+        lost(store, "a process died while it read the store; ending this one to recover");
+}
+
+/* A lock that nobody gives back times out only when somebody looks. */
+static void look_for_stuck_locks(struct store *store, struct watch *watch)
+{
+    watch_in(watch);
+    int code = store->env->handle->lock_detect(store->env->handle, 0, DB_LOCK_MINWRITE, NULL);
+    watch_out(watch);
+    if (code == DB_RUNRECOVERY)
+        lost(store, "the store has to be recovered; ending the process");
+}
+
 static void *checker(void *argument)
 {
     struct store *store = argument;
@@ -108,18 +127,11 @@ static void *checker(void *argument)
     struct watch watch = {0};
     guard_add(store, &watch);
     pthread_mutex_lock(&guard->mutex);
-    while (!guard->stop) {
+    for (unsigned turn = 0; !guard->stop; turn++) {
         pthread_mutex_unlock(&guard->mutex);
-        env_forget();
-        watch_in(&watch);
-        int code = store->env->handle->failchk(store->env->handle, 0);
-        watch_out(&watch);
-        if (code != 0) {
-            char text[400];
-            snprintf(text, sizeof text, "a process died inside Berkeley DB (%s%s%s); ending this one to recover",
-                     db_strerror(code), env_said()[0] != '\0' ? ": " : "", env_said());
-            lost(store, text);
-        }
+        look_for_dead(store);
+        if (turn % LOCKS_EVERY == 0)
+            look_for_stuck_locks(store, &watch);
         pthread_mutex_lock(&guard->mutex);
         if (!guard->stop)
             wait_ms(guard, CHECK_MS);

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define PAGE_VERSION 1u
-#define PAGE_BYTES 4096
-#define PLACES 480
+#define PAGE_BYTES 8192
+#define PLACES 1000
 #define PATIENCE_MS 500 /* what a holder of access.lock is given before it is killed */
 #define POLL_MS 2
 
@@ -30,22 +30,23 @@ struct page {
     _Atomic uint64_t generation;
     _Atomic uint64_t boot;   /* hash of the boot in which the environment was made */
     _Atomic uint32_t writer; /* pid */
-    /* A place for each process that reads: so that its death inside is seen, where nothing else remembers it. */
+    /* A place for each process, so that its death inside is seen. */
     struct place {
         _Atomic uint32_t pid; /* 0: free */
         _Atomic uint32_t inside;
     } places[PLACES];
 };
-_Static_assert(sizeof(struct page) <= PAGE_BYTES, "the state is one page");
+_Static_assert(sizeof(struct page) <= PAGE_BYTES, "the state is a page or two");
 
 struct share {
     struct share *next;
+    pid_t pid;    /* whose it is: a child of fork() has no part in the locks of its parent */
     dev_t device; /* of the store's directory: which share this is */
     ino_t inode;
     unsigned references;
     int writer_fd, access_fd;
     struct page *page;
-    struct place *place; /* this process's; NULL when there was none left */
+    struct place *place; /* this process's */
     uint64_t boot;
     pthread_mutex_t mutex; /* for all below; never held while waiting */
     bool owned;            /* this process holds writer.lock */
@@ -144,7 +145,8 @@ static enum hf_err open_files(struct share *share, const char *path, bool create
     return HF_OK;
 }
 
-bool share_alive(pid_t pid)
+/* Whether a process lives. One that is dead but not yet waited for does not. */
+static bool is_alive(pid_t pid)
 {
     char text[512];
     if (kill(pid, 0) != 0 && errno != EPERM)
@@ -162,16 +164,19 @@ bool share_alive(pid_t pid)
 }
 
 /* Take a free place, or that of a process that died outside. */
-static void take_place(struct share *share)
+static enum hf_err take_place(struct share *share, struct hf_why *why)
 {
-    for (int i = 0; i < PLACES && share->place == NULL; i++) {
+    for (int i = 0; i < PLACES; i++) {
         struct place *place = &share->page->places[i];
         uint32_t pid = atomic_load(&place->pid);
-        if (pid != 0 && (atomic_load(&place->inside) != 0 || share_alive((pid_t)pid)))
+        if (pid != 0 && (atomic_load(&place->inside) != 0 || is_alive((pid_t)pid)))
             continue;
-        if (atomic_compare_exchange_strong(&place->pid, &pid, (uint32_t)getpid()))
+        if (atomic_compare_exchange_strong(&place->pid, &pid, (uint32_t)getpid())) {
             share->place = place;
+            return HF_OK;
+        }
     }
+    return hf_fail(why, HF_BUSY, "%d processes use the store already", PLACES);
 }
 
 bool share_somebody_died(const struct share *share)
@@ -179,7 +184,7 @@ bool share_somebody_died(const struct share *share)
     for (int i = 0; i < PLACES; i++) {
         const struct place *place = &share->page->places[i];
         pid_t pid = (pid_t)atomic_load(&place->pid);
-        if (pid != 0 && atomic_load(&place->inside) != 0 && !share_alive(pid) && atomic_load(&place->inside) != 0)
+        if (pid != 0 && atomic_load(&place->inside) != 0 && !is_alive(pid) && atomic_load(&place->inside) != 0)
             return true;
     }
     return false;
@@ -202,7 +207,7 @@ static void free_share(struct share *share)
 static struct share *find_share(const struct stat *st)
 {
     for (struct share *share = shares; share != NULL; share = share->next)
-        if (share->device == st->st_dev && share->inode == st->st_ino)
+        if (share->device == st->st_dev && share->inode == st->st_ino && share->pid == getpid())
             return share;
     return NULL;
 }
@@ -212,17 +217,19 @@ static enum hf_err new_share(const char *path, const struct stat *st, bool creat
     struct share *share = calloc(1, sizeof *share);
     if (share == NULL)
         return hf_fail(why, HF_NOMEM, "out of memory");
+    share->pid = getpid();
     share->device = st->st_dev;
     share->inode = st->st_ino;
     share->writer_fd = share->access_fd = -1;
     share->boot = boot_hash();
     pthread_mutex_init(&share->mutex, NULL);
     enum hf_err err = open_files(share, path, create, why);
+    if (err == HF_OK)
+        err = take_place(share, why);
     if (err != HF_OK) {
         free_share(share);
         return err;
     }
-    take_place(share);
     share->next = shares;
     *out = shares = share;
     return HF_OK;
@@ -322,7 +329,7 @@ enum hf_err share_enter(struct share *share)
     enum hf_err err = share->excluded ? HF_BUSY : HF_OK;
     if (err == HF_OK && share->inside == 0)
         err = set_lock(share->access_fd, F_RDLCK);
-    if (err == HF_OK && share->inside++ == 0 && share->place != NULL)
+    if (err == HF_OK && share->inside++ == 0)
         atomic_store(&share->place->inside, 1);
     pthread_mutex_unlock(&share->mutex);
     return err;
@@ -332,8 +339,7 @@ void share_leave(struct share *share)
 {
     pthread_mutex_lock(&share->mutex);
     if (--share->inside == 0) {
-        if (share->place != NULL)
-            atomic_store(&share->place->inside, 0);
+        atomic_store(&share->place->inside, 0);
         (void)set_lock(share->access_fd, F_UNLCK);
     }
     pthread_mutex_unlock(&share->mutex);

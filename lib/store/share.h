@@ -31,7 +31,7 @@ enum share_phase {
 };
 
 /* Join the share of the directory `path`, or make it if `create`. HF_NOTFOUND: nothing there yet; HF_INVALID: of another
- * version; HF_IO: it cannot be read and written; HF_FULL; HF_NOMEM. */
+ * version; HF_BUSY: too many processes; HF_IO: it cannot be read and written; HF_FULL; HF_NOMEM. */
 HF_MUST_CHECK enum hf_err share_open(const char *path, bool create, struct share **out, struct hf_why *why);
 void share_close(struct share **share);
 
@@ -70,8 +70,6 @@ bool share_somebody_died(const struct share *share);
 HF_MUST_CHECK enum hf_err share_exclude(struct share *share, int64_t wait_ms, struct hf_why *why);
 void share_admit(struct share *share);
 
-/* Whether a process lives. One that is dead but not yet waited for does not. */
-bool share_alive(pid_t pid);
 int64_t share_clock_ms(void); /* monotonic */
 
 #endif

@@ -43,8 +43,8 @@ enum store_table { STORE_HOURS, STORE_MINUTES };
 
 #define STORE_ID_BYTES 16 /* a hash of key and sample id */
 
-/* Called on a thread of the store when this process can no longer be saved: a process died inside Berkeley DB (the writer
- * looks every 200 ms), or a call into it does not return (a reader's for 3 s, the writer's for 30 s). It may write a
+/* Called on a thread of the store when this process can no longer be saved: a process died while it read (the writer
+ * looks every 100 ms), or a call into it does not return (a reader's for 3 s, the writer's for 30 s). It may write a
  * last line to the log, and must not take locks that other threads may hold. When it returns, or is NULL, the store
  * calls _exit(STORE_LOST_EXIT). Started again, the process or another one recovers. */
 typedef void (*store_lost_fn)(void *context, const char *text);
@@ -75,7 +75,8 @@ struct store_status {
     uint32_t minutes_from;      /* every hour from this one on has all its minute cells; those before are expiring */
 };
 
-/* Open. The writer recovers first and makes what is missing. HF_BUSY: another writer has it (its pid is in `why`);
+/* Open. The writer recovers first and makes what is missing. HF_BUSY: another writer has it (its pid is in `why`), or a
+ * thousand processes use it;
  * HF_NOTFOUND: a reader found no store there yet; HF_INVALID: a format this version does not know; HF_CORRUPT, with the
  * command to run; HF_IO, HF_FULL, HF_NOMEM. */
 HF_MUST_CHECK enum hf_err store_open(const struct store_options *options, struct store **out, struct hf_why *why);
