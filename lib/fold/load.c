@@ -96,7 +96,8 @@ enum hf_err fold_load_producer(struct fold *fold, uint64_t number, struct produc
         struct window window = {0};
         enum hf_err err = load(fold, &record, why);
         if (err == HF_OK && window_decode(fold->record.data, fold->record.len, &window) != HF_OK)
-            return hf_fail(why, HF_CORRUPT, "the store's record of producer %016llx is damaged: restore a backup",
+            return hf_fail(why, HF_CORRUPT,
+                           "the store's record of producer %016llx is damaged: put back a copy of the store",
                            (unsigned long long)number);
         if (err != HF_OK && err != HF_NOTFOUND)
             return err;
@@ -174,7 +175,7 @@ static enum hf_err make_cell(struct fold *fold, const struct cached_key *key, en
     if (err == HF_OK) {
         err = cell_decode(fold->record.data, fold->record.len, buckets, out);
         if (err == HF_INVALID)
-            return hf_fail(why, HF_CORRUPT, "the cell of key %.*s, %s %lu, is damaged: restore a backup", key->bytes,
+            return hf_fail(why, HF_CORRUPT, "the cell of key %.*s, %s %lu, is damaged: put back a copy of the store", key->bytes,
                            key->text, table == STORE_HOURS ? "hour" : "minute", (unsigned long)slot);
     } else if (err == HF_NOTFOUND) {
         *out = cell_new(buckets);

@@ -91,7 +91,7 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
     enum hf_err err = env_error(code);
     const char *advice = "";
     if (err == HF_CORRUPT)
-        advice = "; stored bytes are damaged: see `hourfold verify`, then restore a backup with `hourfold restore`";
+        advice = "; stored bytes are damaged: stop hourfold-consumer and put back a copy of the store's directory";
     else if (err == HF_FULL)
         advice = "; make room on that disk";
     return hf_fail(why, err, "%s: %s%s%s%s", what, db_strerror(code), said[0] != '\0' ? ": " : "", said, advice);

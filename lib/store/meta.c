@@ -33,7 +33,9 @@ enum hf_err meta_check_format(struct env *env, struct hf_why *why)
         struct hf_cur cur = hf_cur_of(buf.data, buf.len);
         uint32_t format = hf_cur_u32(&cur);
         if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
-            err = hf_fail(why, HF_CORRUPT, "the store's format record is damaged: restore a backup with `hourfold restore`");
+            err = hf_fail(why, HF_CORRUPT,
+                          "the store's format record is damaged: stop hourfold-consumer and put back a copy of the "
+                          "store's directory");
         else if (format != STORE_FORMAT)
             err = hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u",
                           (unsigned long)format, STORE_FORMAT);
