@@ -20,18 +20,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "bus/bus.h"
+#include "clock.h"
 #include "fold/fold.h"
 #include "store/store.h"
 
 #define MEMORY_MOST_BYTES ((size_t)128 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
 #define RECORDS_MOST (STORE_WRITES_MOST / 4)   /* of one commit, likewise; what one message adds past it has to fit too */
 #define MEMORY_CACHE_BYTES ((size_t)64 << 20)  /* of clean cells between commits */
-
-/* Waits between tries of what fails, doubled from the first to the last. */
-struct back_off {
-    int64_t wait_ms;
-    int64_t next_ms; /* of the monotonic clock */
-};
 
 struct consumer {
     const struct hf_conf *conf; /* as it was at the start */
@@ -63,12 +58,6 @@ struct consumer {
     struct hf_log_limit commit_log;
     struct hf_log_limit expire_log;
 };
-
-int64_t monotonic_ms(void);
-int64_t real_ms(void);
-
-void back_off_reset(struct back_off *back_off);
-void back_off_fail(struct back_off *back_off, int64_t now_ms, int64_t first_ms, int64_t last_ms);
 
 /* ---- feed.c ---- */
 

@@ -5,6 +5,7 @@ consumer_hourfold_consumer_SOURCES = \
 	consumer/consumer.c \
 	consumer/daemon.h \
 	consumer/feed.c \
+	consumer/clock.c consumer/clock.h \
 	consumer/upkeep.c
 consumer_hourfold_consumer_LDADD = $(HOURFOLD_LIBS)
 
