@@ -524,6 +524,28 @@ static void with_a_spool_samples_are_kept_while_the_bus_is_away(void **state)
     stop(SIGTERM);
 }
 
+static void with_a_spool_a_file_stays_until_all_of_it_is_acknowledged(void **state)
+{
+    (void)state;
+    struct proxy proxy;
+    proxy_start(&proxy, &rig.server);
+    rig.url = proxy.url;
+    start_with_spool();
+    for (unsigned i = 0; i < 20; i++)
+        get("/collect?key=a&value=1", 204, NULL, NULL);
+    proxy_lose(&proxy, "\"seq\":3", 1000); /* however often it is published */
+    server_start(&rig.server);
+    for (long long until = test_now_ms() + 20000; proxy_lost(&proxy) < 2; test_sleep_ms(5)) {
+        assert_true_of(test_now_ms() < until, "nothing is published again");
+        assert_true(spool_files() > 0);
+    }
+    proxy_lose(&proxy, "", 0);
+    await_empty_spool();
+    assert_int_equal(read_stream(NULL, NULL), 20);
+    stop(SIGTERM);
+    proxy_stop(&proxy);
+}
+
 static void with_a_spool_a_full_stream_is_tried_again(void **state)
 {
     (void)state;
@@ -943,6 +965,7 @@ int main(void)
         with_rig(it_ends_in_time_without_an_answer),
         with_rig(with_a_spool_samples_are_kept_while_the_bus_is_away),
         with_rig(with_a_spool_the_end_keeps_what_is_not_acknowledged),
+        with_rig(with_a_spool_a_file_stays_until_all_of_it_is_acknowledged),
         with_rig(with_a_spool_a_full_stream_is_tried_again),
         with_rig(for_power_what_the_stream_lost_is_published_again),
         with_rig(held_requests_survive_a_kill_of_the_server),
