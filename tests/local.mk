@@ -46,10 +46,10 @@ PY_LOG_COMPILER = $(PYTHON3)
 
 # The unit tests again, under valgrind.
 check-valgrind: $(UNIT_TESTS)
-	@for test in $(UNIT_TESTS); do \
+	@failed=0; for test in $(UNIT_TESTS); do \
 	  echo "valgrind $$test"; \
-	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 $(VALGRIND) -q --error-exitcode=9 \
+	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 timeout 600 $(VALGRIND) -q --error-exitcode=9 \
 	    --suppressions='$(top_srcdir)/tests/valgrind.supp' --leak-check=full --errors-for-leak-kinds=definite ./$$test >$$test.valgrind.log 2>&1 || \
-	    { cat $$test.valgrind.log; exit 1; }; \
-	done
+	    { cat $$test.valgrind.log; echo "FAIL: valgrind $$test"; failed=1; }; \
+	done; exit $$failed
 .PHONY: check-valgrind
