@@ -349,7 +349,7 @@ struct seen {
     unsigned count, most;
 };
 
-static bool see(struct seen *seen, const char *format, ...)
+static bool HF_PRINTF(2, 3) see(struct seen *seen, const char *format, ...)
 {
     va_list args;
     size_t at = strlen(seen->text);
