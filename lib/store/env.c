@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +293,6 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     if (code != 0)
         return env_fail(why, code, what);
     enum env_table table = 0;
-    env_forget(); /* what it said of regions that were not there any more */
     code = open_tables(env, mode, &table);
     if (code != 0 && table < ENV_TABLES)
         snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[table].name);
@@ -331,10 +329,6 @@ void env_close(struct env **env)
     free(gone);
 }
 
-/* What Berkeley DB does not free of them (some 30 KB each) stays reachable: it is no leak to look for. */
-static struct env *abandoned;
-static pthread_mutex_t abandoned_mutex = PTHREAD_MUTEX_INITIALIZER;
-
 void env_abandon(struct env **env)
 {
     struct env *gone = *env;
@@ -346,8 +340,5 @@ void env_abandon(struct env **env)
     gone->handle->set_flags(gone->handle, DB_NOLOCKING, 1);
     gone->handle->set_flags(gone->handle, DB_PANIC_ENVIRONMENT, 1);
     gone->handle->close(gone->handle, 0);
-    pthread_mutex_lock(&abandoned_mutex);
-    gone->next = abandoned;
-    abandoned = gone;
-    pthread_mutex_unlock(&abandoned_mutex);
+    free(gone);
 }

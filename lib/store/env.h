@@ -21,7 +21,6 @@ enum env_table { ENV_HOURS, ENV_MINUTES, ENV_KEYS, ENV_IDS, ENV_PRODUCERS, ENV_M
 struct env {
     DB_ENV *handle;
     DB *tables[ENV_TABLES];
-    struct env *next; /* once abandoned */
 };
 
 /* Of the tables that others read while a transaction writes them: take pages as they are at the moment, committed or not. A
