@@ -50,7 +50,7 @@ VALGRIND_TESTS = $(filter-out tests/store/% tests/fcgi/% tests/answer/answer_tes
 check-valgrind: $(VALGRIND_TESTS)
 	@failed=0; for test in $(VALGRIND_TESTS); do \
 	  echo "valgrind $$test"; \
-	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 timeout 600 $(VALGRIND) -q --error-exitcode=9 \
+	  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_SHORT=1 timeout -k 10 600 $(VALGRIND) -q --error-exitcode=9 \
 	    --suppressions='$(top_srcdir)/tests/valgrind.supp' ./$$test >$$test.valgrind.log 2>&1 || \
 	    { cat $$test.valgrind.log; echo "FAIL: valgrind $$test"; failed=1; }; \
 	done; exit $$failed
