@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/env.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "store/region.h"
 #include "store/store.h"
 
 #define MEGABYTE (1024u * 1024u)
@@ -22,10 +21,6 @@
 #define LOCKERS 8192u
 #define TRANSACTIONS 1024u
 #define LOCK_TIMEOUT_US 1000000u /* seen to every half second; see guard.c */
-#define FIRST_PAGE_BYTES 65536
-#define ENV_REGION_BYTES (32u * MEGABYTE)   /* what the first region is given at once: 80,000 locks */
-#define MUTEX_REGION_BYTES (256u * 1024u)   /* and for each MiB of cache, the second */
-#define RESERVE_BYTES (16u * MEGABYTE)      /* kept for recovery, which on a full disk would fail for want of it */
 #define FILE_MODE 0660
 #define FOLDER_MODE 0770
 
@@ -101,7 +96,7 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
 
 static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
 {
-    char folder[4200];
+    char folder[ENV_PATH_BYTES];
     int code = 0;
     handle->set_errcall(handle, listen);
     handle->set_msgcall(handle, ignore);
@@ -135,16 +130,15 @@ static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
         code = handle->set_timeout(handle, LOCK_TIMEOUT_US, DB_SET_LOCK_TIMEOUT);
     if (code == 0)
         code = handle->set_tx_max(handle, TRANSACTIONS);
-    /* Regions are written out when made: touching a hole of a mapped file on a full disk is SIGBUS. */
     if (code == 0)
-        code = handle->set_flags(handle, DB_REGION_INIT | DB_NOMMAP, 1);
+        code = handle->set_flags(handle, DB_NOMMAP, 1);
     return code;
 }
 
 static enum hf_err make_folders(const char *path, struct hf_why *why)
 {
     static const char *const names[] = {"env", "data", "log"};
-    char folder[4200];
+    char folder[ENV_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(folder, sizeof folder, "%s/%s", path, names[i]);
         if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST)
@@ -153,84 +147,11 @@ static enum hf_err make_folders(const char *path, struct hf_why *why)
     return HF_OK;
 }
 
-/* ---- room ----
- *
- * Regions are mapped files that grow by a hole: on a full disk, touching it is SIGBUS. (DB_REGION_INIT writes out what they
- * begin with, no more.) So what they may grow to is allocated when they are made; and a reserve, for recovery. */
-
-/* Allocate the first `bytes` of a file in env/. ENOSPC. */
-static int allocate(const char *path, const char *name, uint64_t bytes, int flags)
-{
-    char file[4200];
-    snprintf(file, sizeof file, "%s/env/%s", path, name);
-    int fd = open(file, O_RDWR | O_CLOEXEC | flags, FILE_MODE);
-    if (fd < 0)
-        return errno;
-    int code = posix_fallocate(fd, 0, (off_t)bytes);
-    close(fd);
-    return code == EINVAL || code == EOPNOTSUPP ? 0 : code; /* a file system that cannot: no worse than without */
-}
-
-static uint64_t cache_bytes(uint32_t cache_mb)
-{
-    /* Berkeley DB adds a quarter to small caches, for what it needs beside pages. */
-    return (uint64_t)cache_mb * MEGABYTE + (cache_mb < 512 ? (uint64_t)cache_mb * MEGABYTE / 4 : 0) + MEGABYTE;
-}
-
-/* Remove the regions of the generation before. Whoever still maps them looks at the first page alone (env_abandon()); the
- * room of the rest is given back now, not when the last of those processes has noticed. */
-static void remove_regions(const char *path)
-{
-    char file[4200];
-    snprintf(file, sizeof file, "%s/env", path);
-    DIR *folder = opendir(file);
-    if (folder == NULL)
-        return;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (strncmp(entry->d_name, "__db.", 5) != 0)
-            continue;
-        if ((size_t)snprintf(file, sizeof file, "%s/env/%s", path, entry->d_name) >= sizeof file)
-            continue;
-        int fd = open(file, O_RDWR | O_CLOEXEC);
-        if (fd >= 0) {
-            int code = ftruncate(fd, strcmp(entry->d_name, "__db.001") == 0 ? FIRST_PAGE_BYTES : 0);
-            (void)code; /* then later */
-            close(fd);
-        }
-        unlink(file);
-    }
-    closedir(folder);
-}
-
-/* Before recovery: make room for it, which is what the regions and the reserve before had, and see that it is enough. */
-static int make_room(const char *path, uint32_t cache_mb)
-{
-    char file[4200];
-    remove_regions(path);
-    int code = allocate(path, "reserve", ENV_REGION_BYTES + (uint64_t)cache_mb * MUTEX_REGION_BYTES + cache_bytes(cache_mb) + RESERVE_BYTES,
-                        O_CREAT | O_TRUNC);
-    snprintf(file, sizeof file, "%s/env/reserve", path);
-    unlink(file);
-    return code;
-}
-
-/* After it: take the room again. Where the reserve is used up, the store can still be read. */
-static int take_room(const char *path, uint32_t cache_mb)
-{
-    int code = allocate(path, "__db.001", ENV_REGION_BYTES, 0);
-    if (code == 0)
-        code = allocate(path, "__db.002", (uint64_t)cache_mb * MUTEX_REGION_BYTES, 0);
-    if (code == 0)
-        code = allocate(path, "__db.003", cache_bytes(cache_mb), 0);
-    (void)allocate(path, "reserve", RESERVE_BYTES, O_CREAT);
-    return code;
-}
-
 /* ---- open ---- */
 
 static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
 {
-    char home[4200];
+    char home[ENV_PATH_BYTES];
     snprintf(home, sizeof home, "%s/env", path);
     u_int32_t flags = DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
     if (mode != ENV_JOIN)
@@ -278,18 +199,25 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     DB_ENV *handle;
     char what[300];
     env_forget();
+    region_use();
     int code = db_env_create(&handle, 0);
     if (code != 0)
         return env_fail(why, code, "Berkeley DB");
     env->handle = handle;
     snprintf(what, sizeof what, "opening the store %.250s", path);
+    handle->app_private = env;
+    env->makes_regions = mode != ENV_JOIN;
+    if (env->makes_regions) {
+        region_remove_all(path);
+        region_free_reserve(path);
+    }
     code = configure(handle, path, cache_mb);
-    if (code == 0 && mode != ENV_JOIN)
-        code = make_room(path, cache_mb);
     if (code == 0)
         code = open_handle(path, mode, handle);
-    if (code == 0 && mode != ENV_JOIN)
-        code = take_room(path, cache_mb);
+    if (code != 0 && env->region_code != 0)
+        code = env->region_code;
+    if (env->makes_regions)
+        region_take_reserve(path);
     if (code != 0)
         return env_fail(why, code, what);
     enum env_table table = 0;
@@ -315,6 +243,24 @@ enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, st
     return err;
 }
 
+/* What Berkeley DB keeps of an environment that has to be recovered (some 30 KB) stays reachable: it is no leak to look for. */
+static struct env *let_go;
+static pthread_mutex_t let_go_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void close_handle(struct env *env)
+{
+    int code = env->handle == NULL ? 0 : env->handle->close(env->handle, 0);
+    if (code != DB_RUNRECOVERY) {
+        free(env);
+        return;
+    }
+    region_unmap_all(env);
+    pthread_mutex_lock(&let_go_mutex);
+    env->next = let_go;
+    let_go = env;
+    pthread_mutex_unlock(&let_go_mutex);
+}
+
 void env_close(struct env **env)
 {
     struct env *gone = *env;
@@ -324,9 +270,7 @@ void env_close(struct env **env)
     for (int t = 0; t < ENV_TABLES; t++)
         if (gone->tables[t] != NULL)
             gone->tables[t]->close(gone->tables[t], DB_NOSYNC);
-    if (gone->handle != NULL)
-        gone->handle->close(gone->handle, 0);
-    free(gone);
+    close_handle(gone);
 }
 
 void env_abandon(struct env **env)
@@ -339,6 +283,5 @@ void env_abandon(struct env **env)
      * dead, close() looks at nothing else in them. */
     gone->handle->set_flags(gone->handle, DB_NOLOCKING, 1);
     gone->handle->set_flags(gone->handle, DB_PANIC_ENVIRONMENT, 1);
-    gone->handle->close(gone->handle, 0);
-    free(gone);
+    close_handle(gone);
 }

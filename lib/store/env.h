@@ -18,9 +18,20 @@ typedef unsigned long u_long;
 
 enum env_table { ENV_HOURS, ENV_MINUTES, ENV_KEYS, ENV_IDS, ENV_PRODUCERS, ENV_META, ENV_TABLES };
 
+#define ENV_PATH_BYTES 4200 /* of a file in the store */
+#define ENV_REGIONS 8       /* a process maps three */
+
 struct env {
     DB_ENV *handle;
     DB *tables[ENV_TABLES];
+    bool makes_regions;
+    struct env_region {
+        void *at;
+        size_t bytes;
+    } regions[ENV_REGIONS];
+    unsigned region_count;
+    int region_code; /* why one could not be mapped: of a full disk, Berkeley DB says something else */
+    struct env *next; /* once abandoned */
 };
 
 /* Of the tables that others read while a transaction writes them: take pages as they are at the moment, committed or not. A

@@ -6,6 +6,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/store/join.c \
 	lib/store/meta.c \
 	lib/store/read.c \
+	lib/store/region.c lib/store/region.h \
 	lib/store/share.c lib/store/share.h \
 	lib/store/store.c lib/store/store.h \
 	lib/store/write.c
