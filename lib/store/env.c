@@ -20,7 +20,6 @@
 #define LOCK_BUCKETS 16384u
 #define LOCKERS 8192u
 #define TRANSACTIONS 1024u
-#define LOCK_TIMEOUT_US 1000000u /* seen to every half second; see guard.c */
 #define FILE_MODE 0660
 #define FOLDER_MODE 0770
 
@@ -126,8 +125,6 @@ static int configure(DB_ENV *handle, const char *path, uint32_t cache_mb)
     /* Whoever has written least gives way: a reader, never the writer. */
     if (code == 0)
         code = handle->set_lk_detect(handle, DB_LOCK_MINWRITE);
-    if (code == 0)
-        code = handle->set_timeout(handle, LOCK_TIMEOUT_US, DB_SET_LOCK_TIMEOUT);
     if (code == 0)
         code = handle->set_tx_max(handle, TRANSACTIONS);
     if (code == 0)

@@ -21,7 +21,6 @@
 #define TICK_MS 200
 #define TICKS_TO_IDLE 10
 #define CHECK_MS 100
-#define LOCKS_EVERY 5 /* checks */
 #define DOOMED_MS 400
 #define READER_STUCK_MS 3000
 #define WRITER_STUCK_MS 30000 /* it flushes: a slow disk is not a dead mutex */
@@ -48,28 +47,27 @@ static void lost(struct store *store, const char *text)
     _exit(STORE_LOST_EXIT);
 }
 
-/* For how long the longest stay has lasted. With the mutex. */
-static int64_t longest_stay(const struct guard *guard)
-{
-    int64_t now = share_clock_ms(), longest = 0;
-    for (const struct watch *watch = guard->watches; watch != NULL; watch = watch->next) {
-        int64_t since = atomic_load_explicit(&watch->since_ms, memory_order_relaxed);
-        if (since != 0 && now - since > longest)
-            longest = now - since;
-    }
-    return longest;
-}
-
 /* How long a stay may last before there is no hope for it. A reader need not wait long when nobody lives who could have
  * the mutex: when the writer is dead, or another reader died inside while there is no writer. */
-static int64_t patience_ms(struct store *store)
+static int64_t patience_ms(struct store *store, const struct watch *watch)
 {
-    if (store->role == STORE_WRITER)
-        return WRITER_STUCK_MS;
     bool without_writer = share_writer(store->share) == 0;
-    if (without_writer && (share_phase(store->share) == SHARE_RUNNING || share_somebody_died(store->share)))
+    if (store->role == STORE_READER && without_writer &&
+        (share_phase(store->share) == SHARE_RUNNING || share_somebody_died(store->share)))
         return DOOMED_MS;
-    return READER_STUCK_MS;
+    return store->role == STORE_WRITER || watch->waits ? WRITER_STUCK_MS : READER_STUCK_MS;
+}
+
+/* For how long a stay has lasted that lasts too long; 0 when none does. With the mutex. */
+static int64_t overlong_stay(struct store *store)
+{
+    int64_t now = share_clock_ms();
+    for (const struct watch *watch = store->guard.watches; watch != NULL; watch = watch->next) {
+        int64_t since = atomic_load_explicit(&watch->since_ms, memory_order_relaxed);
+        if (since != 0 && now - since > DOOMED_MS && now - since > patience_ms(store, watch))
+            return now - since;
+    }
+    return 0;
 }
 
 static void end_stuck(struct store *store, int64_t stay_ms)
@@ -92,8 +90,8 @@ static void *watchdog(void *argument)
         quiet = guard->watches == NULL ? quiet + 1 : 0;
         guard->idle = quiet > TICKS_TO_IDLE;
         wait_ms(guard, guard->idle ? -1 : TICK_MS);
-        int64_t stay_ms = longest_stay(guard);
-        if (stay_ms > DOOMED_MS && stay_ms > patience_ms(store)) {
+        int64_t stay_ms = overlong_stay(store);
+        if (stay_ms > 0) {
             pthread_mutex_unlock(&guard->mutex);
             end_stuck(store, stay_ms);
         }
@@ -110,34 +108,19 @@ static void look_for_dead(struct store *store)
         lost(store, "a process died while it read the store; ending this one to recover");
 }
 
-/* A lock that nobody gives back times out only when somebody looks. */
-static void look_for_stuck_locks(struct store *store, struct watch *watch)
-{
-    watch_in(watch);
-    int code = store->env->handle->lock_detect(store->env->handle, 0, DB_LOCK_MINWRITE, NULL);
-    watch_out(watch);
-    if (code == DB_RUNRECOVERY)
-        lost(store, "the store has to be recovered; ending the process");
-}
-
 static void *checker(void *argument)
 {
     struct store *store = argument;
     struct guard *guard = &store->guard;
-    struct watch watch = {0};
-    guard_add(store, &watch);
     pthread_mutex_lock(&guard->mutex);
-    for (unsigned turn = 0; !guard->stop; turn++) {
+    while (!guard->stop) {
         pthread_mutex_unlock(&guard->mutex);
         look_for_dead(store);
-        if (turn % LOCKS_EVERY == 0)
-            look_for_stuck_locks(store, &watch);
         pthread_mutex_lock(&guard->mutex);
         if (!guard->stop)
             wait_ms(guard, CHECK_MS);
     }
     pthread_mutex_unlock(&guard->mutex);
-    guard_remove(store, &watch);
     return NULL;
 }
 

@@ -20,6 +20,7 @@
 struct watch {
     struct watch *next, *previous;
     _Atomic int64_t since_ms;
+    bool waits; /* for commits: that may take longer than a mutex does */
 };
 
 /* The threads that look after a store; see guard.c. */

@@ -47,6 +47,7 @@ static enum hf_err new_read(struct store *store, bool consistent, struct store_r
     if (read == NULL)
         return hf_fail(why, HF_NOMEM, "out of memory");
     env_forget();
+    read->watch.waits = consistent;
     guard_add(store, &read->watch);
     enum hf_err err = begin(store, read, consistent, why);
     if (err != HF_OK) {

@@ -312,32 +312,76 @@ static void a_read_does_not_wait_for_a_commit(void **state)
     store_close(&writer);
 }
 
+/* A step on a thread of its own, which has to wait for something here. */
+struct step {
+    struct store *store;
+    enum hf_err err;
+    struct hf_buf buf;
+    _Atomic bool done;
+};
+
+static void *read_consistently(void *context)
+{
+    struct step *step = context;
+    struct store_read *read;
+    struct hf_why ignored;
+    do {
+        step->err = store_read_begin_consistent(step->store, &read, &ignored);
+        if (step->err == HF_OK) {
+            step->err = store_read_cell(read, STORE_HOURS, "k", 1, 1, &step->buf);
+            store_read_end(&read);
+        }
+    } while (step->err == HF_AGAIN);
+    step->done = true;
+    return NULL;
+}
+
+static void *write_new(void *context)
+{
+    struct step *step = context;
+    struct store_write *write;
+    struct hf_why ignored;
+    step->err = store_write_begin(step->store, &write, &ignored);
+    if (step->err == HF_OK) {
+        step->err = store_write_cell(write, STORE_HOURS, "k", 1, 1, "newer", 5);
+        if (step->err == HF_OK)
+            step->err = store_write_commit(&write, &ignored);
+    }
+    step->done = true;
+    return NULL;
+}
+
 static void a_consistent_read_is_of_one_commit(void **state)
 {
     (void)state;
     struct store *writer = open_store(STORE_WRITER), *reader = open_store(STORE_READER);
-    struct store_read *read;
-    struct hf_buf buf = {0};
+    struct step reading = {.store = reader}, writing = {.store = writer};
+    pthread_t thread;
     commit_cell(writer, STORE_HOURS, "k", 1, "old");
-    ok(store_read_begin_consistent(reader, &read, &why));
-    must_read(read, STORE_HOURS, "k", 1, "old");
-    /* The writer has to wait, and gives up when its patience is over: what was read stays. */
-    struct store_write *write = begin_write(writer);
-    fails(store_write_cell(write, STORE_HOURS, "k", 1, 1, "new", 3), HF_AGAIN);
-    store_write_abort(&write);
-    must_read(read, STORE_HOURS, "k", 1, "old");
-    store_read_end(&read);
 
-    write = begin_write(writer);
+    struct store_write *write = begin_write(writer);
     write_cell(write, STORE_HOURS, "k", 1, "new", 3);
-    ok(store_read_begin_consistent(reader, &read, &why));
-    fails(store_read_cell(read, STORE_HOURS, "k", 1, 1, &buf), HF_AGAIN);
-    store_read_end(&read);
+    assert_int_equal(pthread_create(&thread, NULL, read_consistently, &reading), 0);
+    sleep_ms(200);
+    assert_false(reading.done); /* it waits for the commit */
     ok(store_write_commit(&write, &why));
+    pthread_join(thread, NULL);
+    assert_int_equal(reading.err, HF_OK);
+    assert_int_equal(reading.buf.len, 3);
+    assert_memory_equal(reading.buf.data, "new", 3);
+    hf_buf_free(&reading.buf);
+
+    struct store_read *read;
     ok(store_read_begin_consistent(reader, &read, &why));
     must_read(read, STORE_HOURS, "k", 1, "new");
+    assert_int_equal(pthread_create(&thread, NULL, write_new, &writing), 0);
+    sleep_ms(200);
+    assert_false(writing.done); /* the commit waits for it */
+    must_read(read, STORE_HOURS, "k", 1, "new");
     store_read_end(&read);
-    hf_buf_free(&buf);
+    pthread_join(thread, NULL);
+    assert_int_equal(writing.err, HF_OK);
+    must_hold(reader, STORE_HOURS, "k", 1, "newer");
     store_close(&reader);
     store_close(&writer);
 }
