@@ -37,7 +37,7 @@ static uint64_t folder_bytes(const char *path, const char *name)
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         snprintf(file, sizeof file, "%s/%s/%s", path, name, entry->d_name);
         if (stat(file, &info) == 0 && S_ISREG(info.st_mode))
-            bytes += (uint64_t)info.st_size;
+            bytes += (uint64_t)info.st_blocks * 512; /* regions and logs have holes */
     }
     closedir(dir);
     return bytes;

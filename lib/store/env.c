@@ -218,6 +218,7 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     if (code != 0)
         return env_fail(why, code, what);
     enum env_table table = 0;
+    env_forget(); /* what it said of regions that were not there any more */
     code = open_tables(env, mode, &table);
     if (code != 0 && table < ENV_TABLES)
         snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[table].name);

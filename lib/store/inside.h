@@ -57,6 +57,7 @@ struct store_read {
     struct store *store;
     struct env *env;
     DB_TXN *txn; /* NULL: each operation for itself */
+    bool panicked; /* the environment has to be recovered */
     struct watch watch;
 };
 

@@ -81,8 +81,20 @@ void store_read_end(struct store_read **read)
         watch_out(&gone->watch);
     }
     join_leave(gone->store);
+    if (gone->panicked)
+        join_declare_damaged(gone->store, gone->store->generation);
     guard_remove(gone->store, &gone->watch);
     free(gone);
+}
+
+/* What an operation gave. When the environment has to be recovered, for damage that was found or by the word of another
+ * process, a reader need not end: its next read follows the recovery. */
+static enum hf_err outcome(struct store_read *read, int code)
+{
+    enum hf_err err = env_error(code);
+    if (code == DB_RUNRECOVERY && read->store->role == STORE_READER)
+        read->panicked = true;
+    return err == HF_STALE && read->panicked ? HF_AGAIN : err;
 }
 
 /* ---- one record ---- */
@@ -121,7 +133,7 @@ static enum hf_err get(struct store_read *read, enum env_table table, DBT *key, 
     watch_out(&read->watch);
     if (code == 0)
         out->len = value.size;
-    return env_error(code);
+    return outcome(read, code);
 }
 
 /* Get a value of exactly `len` bytes. */
@@ -138,7 +150,7 @@ static enum hf_err get_fixed(struct store_read *read, enum env_table table, cons
         code = db->get(db, read->txn, &dbt, &value, read->txn == NULL ? env_dirty_flag(table) : 0);
     while (once_more(read, &value, NULL, &code, &tries));
     watch_out(&read->watch);
-    return code == 0 && value.size != len ? HF_CORRUPT : env_error(code);
+    return code == 0 && value.size != len ? HF_CORRUPT : outcome(read, code);
 }
 
 enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key, size_t key_bytes,
@@ -242,7 +254,7 @@ static enum hf_err fetch(struct walk *walk)
     watch_out(&walk->read->watch);
     if (code == 0)
         DB_MULTIPLE_INIT(walk->place, &walk->batch);
-    return env_error(code);
+    return outcome(walk->read, code);
 }
 
 /* Step to the next record. HF_NOTFOUND at the end. */
@@ -336,7 +348,7 @@ static enum hf_err find(struct store_read *read, enum env_table table, unsigned 
     } while (once_more(read, &nothing, NULL, &code, &tries));
     watch_out(&read->watch);
     *key_bytes = at.size;
-    return code == 0 && at.size < 4 ? HF_CORRUPT : env_error(code);
+    return code == 0 && at.size < 4 ? HF_CORRUPT : outcome(read, code);
 }
 
 /* The key has no cell at `*slot`: move on to the next slot where it may have one. Slots that no key uses are passed over;

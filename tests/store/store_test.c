@@ -797,6 +797,45 @@ static void other_versions_are_refused(void **state)
     assert_non_null(strstr(why.text, "version"));
 }
 
+/* Read everything until something is wrong. */
+static enum hf_err read_everything(struct store *store)
+{
+    struct store_read *read;
+    struct seen seen = {.most = 0};
+    enum hf_err err = store_read_begin(store, &read, &why);
+    if (err != HF_OK)
+        return err;
+    err = store_read_cells(read, STORE_HOURS, 0, "", 0, UINT32_MAX, see_cell, &seen);
+    store_read_end(&read);
+    return err;
+}
+
+static void damage_is_told(void **state)
+{
+    (void)state;
+    struct store *store = open_store(STORE_WRITER);
+    for (uint32_t slot = 0; slot < 200; slot++)
+        commit_cell(store, STORE_HOURS, "a.key.of.some.length", slot, "and a cell that makes for several pages of them");
+    store_close(&store);
+    overwrite("data/hours", 3 * 4096 + 2000, "XXXX", 4);
+    /* The cache is empty: pages are read from the file. */
+    store = open_store(STORE_WRITER);
+    struct store *reader = open_store(STORE_READER);
+    assert_int_equal(read_everything(reader), HF_CORRUPT);
+    struct store_write *write;
+    fails(store_write_begin(store, &write, &why), HF_STALE);
+    store_close(&store);
+    /* What is whole can be read; what is not is never told otherwise. */
+    must_hold(reader, STORE_HOURS, "a.key.of.some.length", 0, "and a cell that makes for several pages of them");
+    assert_int_equal(read_everything(reader), HF_CORRUPT);
+    must_hold(reader, STORE_HOURS, "a.key.of.some.length", 199, "and a cell that makes for several pages of them");
+    store_close(&reader);
+    overwrite("data/hours", 100, "XXXX", 4); /* its first page */
+    fails(try_open(STORE_WRITER, &store), HF_CORRUPT);
+    assert_non_null(strstr(why.text, "stored bytes are damaged"));
+    fails(try_open(STORE_READER, &store), HF_CORRUPT);
+}
+
 /* ---- recovery ---- */
 
 static void the_regions_may_be_lost(void **state)
@@ -1035,7 +1074,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(other_versions_are_refused), test(the_regions_may_be_lost), test(regions_of_another_boot),
+           test(other_versions_are_refused), test(damage_is_told), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
            test(a_reader_follows_recoveries), test(a_hang_ends_the_process))
