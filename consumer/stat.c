@@ -17,6 +17,7 @@ struct figures {
     int64_t now_ms;
     struct bus_stream stream;
     bool heard;               /* the stream's state is known */
+    enum store_trouble trouble;
     uint64_t data_bytes, log_bytes, env_bytes;
 };
 
@@ -86,6 +87,7 @@ static void print_text(const struct figures *f, const char *path)
     char time[HF_UTC_TEXT];
     const struct store_status *s = &f->status;
     printf("store       %s\n", path);
+    printf("trouble     %s\n", store_trouble_text(f->trouble));
     printf("position    %llu\n", (unsigned long long)s->position);
     if (s->as_of_ms == 0)
         printf("as of       never\n");
@@ -114,7 +116,7 @@ static void print_json(const struct figures *f)
 {
     char time[HF_UTC_TEXT];
     const struct store_status *s = &f->status;
-    printf("{\"position\":%llu", (unsigned long long)s->position);
+    printf("{\"trouble\":\"%s\",\"position\":%llu", store_trouble_text(f->trouble), (unsigned long long)s->position);
     if (s->as_of_ms == 0)
         printf(",\"as_of\":null");
     else
@@ -150,6 +152,7 @@ static int run(struct tool *tool)
     enum hf_err err = tool_read(tool, read_status, &figures.status, &why);
     if (err != HF_OK)
         return tool_store_failed(tool, err, &why);
+    figures.trouble = store_trouble(tool->store, NULL);
     clock_gettime(CLOCK_REALTIME, &now);
     figures.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     figures.data_bytes = folder_bytes(tool->conf->store.path, "data");
@@ -166,8 +169,9 @@ const struct tool_command stat_command = {
     .name = "stat",
     .operand = "",
     .summary = "show how far the store is, what was counted, how large it is",
-    .text = "Show the position in the stream, the time up to which every acknowledged sample is in the store, how\n"
-            "many messages wait (when the bus answers within a second), the counters, and the size on disk.\n",
+    .text = "Show what keeps the store from being kept up (\"none\", \"no consumer runs\", \"disk full\" ...), the position\n"
+            "in the stream, the time up to which every acknowledged sample is in the store, how many messages wait\n"
+            "(when the bus answers within a second), the counters, and the size on disk.\n",
     .options = {{"--json", NULL, "as one JSON object"}},
     .needs_conf = true,
     .run = run,

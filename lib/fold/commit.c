@@ -123,8 +123,10 @@ static enum hf_err write_records(struct fold *fold, const struct commit *commit,
 static enum hf_err end_write(struct store_write **write, enum hf_err err, struct hf_why *why)
 {
     if (err != HF_OK) {
+        if (store_write_why(*write, why) == HF_OK)
+            hf_fail(why, err, "the store cannot be written: %s", hf_strerror(err));
         store_write_abort(write);
-        return hf_fail(why, err, "the store cannot be written: %s", hf_strerror(err));
+        return err;
     }
     return store_write_commit(write, why);
 }

@@ -65,6 +65,7 @@ struct store_write {
     struct store *store;
     struct env *env;
     DB_TXN *txn;
+    int code; /* the first that is no miss */
     struct watch watch;
 };
 

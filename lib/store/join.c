@@ -34,6 +34,8 @@ enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_m
     if (err != HF_OK)
         return err;
     share_new_generation(store->share);
+    for (enum share_work work = 0; work < SHARE_WORKS; work++)
+        share_set_trouble(store->share, work, HF_OK);
     pthread_mutex_lock(&store->mutex);
     if (store->env != NULL) {
         env_abandon(&store->env);
@@ -43,7 +45,8 @@ enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_m
     if (err == HF_OK) {
         store->generation = share_generation(store->share);
         share_set_phase(store->share, phase);
-    }
+    } else
+        share_set_trouble(store->share, SHARE_RECOVERY, err);
     pthread_mutex_unlock(&store->mutex);
     share_admit(store->share);
     return err;

@@ -35,6 +35,10 @@ struct page {
         _Atomic uint32_t pid; /* 0: free */
         _Atomic uint32_t inside;
     } places[PLACES];
+    struct trouble {
+        _Atomic uint32_t err; /* enum hf_err */
+        _Atomic int64_t since_ms;
+    } troubles[SHARE_WORKS];
 };
 _Static_assert(sizeof(struct page) <= PAGE_BYTES, "the state is a page or two");
 
@@ -424,4 +428,24 @@ void share_new_generation(struct share *share)
     atomic_fetch_add(&share->page->generation, 1);
     for (int i = 0; i < PLACES; i++)
         atomic_store(&share->page->places[i].inside, 0);
+}
+
+void share_set_trouble(struct share *share, enum share_work work, enum hf_err err)
+{
+    struct trouble *trouble = &share->page->troubles[work];
+    if (err != HF_OK && atomic_load(&trouble->err) == HF_OK)
+        atomic_store(&trouble->since_ms, share_clock_ms());
+    atomic_store(&trouble->err, (uint32_t)err);
+}
+
+enum hf_err share_trouble(const struct share *share, int64_t *since_ms)
+{
+    for (int work = 0; work < SHARE_WORKS; work++) {
+        const struct trouble *trouble = &share->page->troubles[work];
+        uint32_t err = atomic_load(&trouble->err);
+        *since_ms = atomic_load(&trouble->since_ms);
+        if (err != HF_OK)
+            return (enum hf_err)err;
+    }
+    return HF_OK;
 }

@@ -57,6 +57,15 @@ void share_set_phase(struct share *share, enum share_phase phase);
 /* By the owner, while everybody is kept out: what they knew of the environment is past, and so are the dead. */
 void share_new_generation(struct share *share);
 
+/* ---- what the owner fails at, for others to see ---- */
+
+enum share_work { SHARE_RECOVERY, SHARE_COMMIT, SHARE_SYNC, SHARE_CHECKPOINT, SHARE_WORKS };
+
+/* By the owner: how its last attempt at this work ended; HF_OK ends the trouble. Of one boot of the machine. */
+void share_set_trouble(struct share *share, enum share_work work, enum hf_err err);
+/* The first work in trouble: why, and since when (share_clock_ms()). HF_OK when none is. */
+enum hf_err share_trouble(const struct share *share, int64_t *since_ms);
+
 /* ---- access.lock ---- */
 
 /* Come in to use the environment, for a short while. HF_BUSY: somebody recovers; HF_IO. */

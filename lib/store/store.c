@@ -80,6 +80,7 @@ static enum hf_err open_writer(struct store *store, struct hf_why *why)
     if (err == HF_OK)
         err = guard_start_checker(store, why);
     if (err != HF_OK) {
+        share_set_trouble(store->share, SHARE_RECOVERY, err);
         share_set_phase(store->share, SHARE_DAMAGED);
         env_abandon(&store->env);
         share_disown(store->share);
@@ -175,6 +176,7 @@ enum hf_err store_sync(struct store *store, struct hf_why *why)
     int code = store->env->handle->log_flush(store->env->handle, NULL);
     watch_out(&watch);
     guard_remove(store, &watch);
+    share_set_trouble(store->share, SHARE_SYNC, env_error(code));
     return code == 0 ? HF_OK : env_fail(why, code, "flushing the log of the store");
 }
 
@@ -185,5 +187,39 @@ enum hf_err store_checkpoint(struct store *store, struct hf_why *why)
     int code = handle->txn_checkpoint(handle, 0, 0, 0);
     if (code == 0)
         code = handle->log_archive(handle, NULL, DB_ARCH_REMOVE);
+    share_set_trouble(store->share, SHARE_CHECKPOINT, env_error(code));
     return code == 0 ? HF_OK : env_fail(why, code, "writing a checkpoint of the store");
+}
+
+/* ---- trouble ---- */
+
+enum store_trouble store_trouble(const struct store *store, int64_t *for_ms)
+{
+    int64_t since_ms = 0;
+    bool attended = share_writer(store->share) != 0;
+    enum hf_err err = share_of_this_boot(store->share) ? share_trouble(store->share, &since_ms) : HF_OK;
+    if (for_ms != NULL)
+        *for_ms = err == HF_OK ? 0 : share_clock_ms() - since_ms;
+    switch (err) {
+    case HF_OK: break;
+    case HF_FULL: return STORE_FULL;
+    case HF_CORRUPT: return STORE_DAMAGED;
+    default: return STORE_FAILING;
+    }
+    if (!attended)
+        return STORE_UNATTENDED;
+    return share_phase(store->share) == SHARE_RUNNING ? STORE_SOUND : STORE_RECOVERING;
+}
+
+const char *store_trouble_text(enum store_trouble trouble)
+{
+    switch (trouble) {
+    case STORE_SOUND: return "none";
+    case STORE_UNATTENDED: return "no consumer runs";
+    case STORE_RECOVERING: return "being recovered";
+    case STORE_FULL: return "disk full";
+    case STORE_DAMAGED: return "damaged";
+    case STORE_FAILING: break;
+    }
+    return "cannot be written";
 }

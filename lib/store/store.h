@@ -83,6 +83,24 @@ HF_MUST_CHECK enum hf_err store_open(const struct store_options *options, struct
 /* Close cleanly; the writer makes a checkpoint. NULL inside is allowed. */
 void store_close(struct store **store);
 
+/* ---- how it fares (both roles, thread safe) ---- */
+
+/* What keeps the store from being kept up, as far as its processes have found out. */
+enum store_trouble {
+    STORE_SOUND,
+    STORE_UNATTENDED, /* no writer lives */
+    STORE_RECOVERING, /* the writer is about to be ready */
+    STORE_FULL,       /* no room on its disk: what is stored can be read, new samples wait in the stream */
+    STORE_DAMAGED,    /* stored bytes are damaged */
+    STORE_FAILING     /* it cannot be written for another reason: see the writer's log */
+};
+
+/* It looks into no table, so it answers at once in any state of the store. What the last writer failed at stays, while nobody
+ * has recovered after it. `for_ms` (may be NULL): since when, 0 where that is not known. */
+enum store_trouble store_trouble(const struct store *store, int64_t *for_ms);
+/* In a few words of English, as in "disk full"; static, never NULL. */
+const char *store_trouble_text(enum store_trouble trouble);
+
 /* How many records one transaction may write, at the least: each may lie on a page of its own, and pages are locked until
  * the end. One that needs more locks than there are fails with HF_NOMEM, and Berkeley DB may not survive its abort. */
 #define STORE_WRITES_MOST 1500000u
@@ -163,6 +181,9 @@ HF_MUST_CHECK enum hf_err store_write_id(struct store_write *write, const unsign
 HF_MUST_CHECK enum hf_err store_write_producer(struct store_write *write, uint64_t producer, const void *bytes,
                                                size_t len);
 HF_MUST_CHECK enum hf_err store_write_status(struct store_write *write, const struct store_status *status);
+
+/* What failed first in this transaction, for a person, before it is aborted; HF_OK when nothing did. */
+HF_MUST_CHECK enum hf_err store_write_why(const struct store_write *write, struct hf_why *why);
 
 /* Commit (written to the log, not synced) or undo. Both free the transaction and set it to NULL. */
 HF_MUST_CHECK enum hf_err store_write_commit(struct store_write **write, struct hf_why *why);

@@ -43,8 +43,14 @@ enum hf_err store_write_commit(struct store_write **write, struct hf_why *why)
     watch_in(&gone->watch);
     int code = gone->txn->commit(gone->txn, DB_TXN_WRITE_NOSYNC);
     watch_out(&gone->watch);
+    share_set_trouble(gone->store->share, SHARE_COMMIT, env_error(code));
     free_write(gone);
     return code == 0 ? HF_OK : env_fail(why, code, "committing to the store");
+}
+
+enum hf_err store_write_why(const struct store_write *write, struct hf_why *why)
+{
+    return write->code == 0 ? HF_OK : env_fail(why, write->code, "writing the store");
 }
 
 void store_write_abort(struct store_write **write)
@@ -53,10 +59,20 @@ void store_write_abort(struct store_write **write)
     *write = NULL;
     if (gone == NULL)
         return;
+    if (gone->code != 0 && env_error(gone->code) != HF_AGAIN)
+        share_set_trouble(gone->store->share, SHARE_COMMIT, env_error(gone->code));
     watch_in(&gone->watch);
     gone->txn->abort(gone->txn);
     watch_out(&gone->watch);
     free_write(gone);
+}
+
+static enum hf_err outcome(struct store_write *write, int code)
+{
+    enum hf_err err = env_error(code);
+    if (write->code == 0 && err != HF_NOTFOUND)
+        write->code = code;
+    return err;
 }
 
 /* ---- put ---- */
@@ -68,7 +84,7 @@ static enum hf_err put(struct store_write *write, enum env_table table, DBT key,
     watch_in(&write->watch);
     int code = db->put(db, write->txn, &key, &value, 0);
     watch_out(&write->watch);
-    return env_error(code);
+    return outcome(write, code);
 }
 
 enum hf_err store_write_cell(struct store_write *write, enum store_table table, const char *key, size_t key_bytes,
@@ -123,7 +139,7 @@ static enum hf_err open_cursor(struct store_write *write, enum env_table table, 
     watch_in(&write->watch);
     int code = db->cursor(db, write->txn, cursor, 0);
     watch_out(&write->watch);
-    return env_error(code);
+    return outcome(write, code);
 }
 
 static void close_cursor(struct store_write *write, DBC *cursor)
@@ -139,7 +155,7 @@ static enum hf_err move(struct store_write *write, DBC *cursor, DBT *key, DBT *v
     watch_in(&write->watch);
     int code = cursor->get(cursor, key, value, how);
     watch_out(&write->watch);
-    return env_error(code);
+    return outcome(write, code);
 }
 
 static enum hf_err delete_here(struct store_write *write, DBC *cursor, unsigned *deleted)
@@ -149,7 +165,7 @@ static enum hf_err delete_here(struct store_write *write, DBC *cursor, unsigned 
     watch_out(&write->watch);
     if (code == 0)
         ++*deleted;
-    return env_error(code);
+    return outcome(write, code);
 }
 
 enum hf_err store_expire_cells(struct store_write *write, enum store_table table, uint32_t before, unsigned most,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -836,6 +837,74 @@ static void damage_is_told(void **state)
     fails(try_open(STORE_READER, &store), HF_CORRUPT);
 }
 
+/* ---- trouble ---- */
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit = {0};
+    child_must(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
+    child_must(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+static enum hf_err try_to_commit(struct store *store, uint32_t slot)
+{
+    static char bytes[50000];
+    struct store_write *write;
+    enum hf_err err = store_write_begin(store, &write, &why);
+    if (err != HF_OK)
+        return err;
+    err = store_write_cell(write, STORE_HOURS, "k", 1, slot, bytes, sizeof bytes);
+    if (err == HF_OK)
+        return store_write_commit(&write, &why);
+    child_must(store_write_why(write, &why) == err);
+    store_write_abort(&write);
+    return err;
+}
+
+/* A limit of the size of files has the same effect as a full disk. */
+static void fill_up(void)
+{
+    struct store *store, *reader;
+    enum hf_err err = HF_OK;
+    uint32_t slot = 0;
+    int64_t for_ms = -1;
+    signal(SIGXFSZ, SIG_IGN);
+    child_must(try_open(STORE_WRITER, &store) == HF_OK && try_open(STORE_READER, &reader) == HF_OK);
+    child_must(store_trouble(reader, &for_ms) == STORE_SOUND && for_ms == 0);
+    limit_files(1 << 20);
+    while (err == HF_OK && slot < 1000)
+        err = try_to_commit(store, slot++);
+    child_must(err == HF_FULL && strstr(why.text, "make room") != NULL);
+    child_must(store_trouble(reader, &for_ms) == STORE_FULL && for_ms >= 0);
+    child_must(try_to_commit(store, slot) == HF_FULL);
+    limit_files(0);
+    while (slot > 0)
+        child_must(try_to_commit(store, --slot) == HF_OK);
+    child_must(store_trouble(reader, &for_ms) == STORE_SOUND && for_ms == 0);
+    child_must(store_checkpoint(store, &why) == HF_OK);
+    limit_files(1 << 20);
+    for (err = HF_OK; err == HF_OK && slot < 1000; slot++)
+        err = try_to_commit(store, slot);
+    child_must(err == HF_FULL);
+    _exit(0);
+}
+
+static void trouble_is_seen_from_outside(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(start_child(fill_up)), 0);
+    /* It stays, until somebody recovers. */
+    struct share *share;
+    ok(share_open(path, false, &share, &why));
+    int64_t since_ms;
+    assert_int_equal(share_trouble(share, &since_ms), HF_FULL);
+    share_close(&share);
+    struct store *reader = open_store(STORE_READER);
+    assert_int_equal(store_trouble(reader, NULL), STORE_UNATTENDED);
+    store_close(&reader);
+}
+
 /* ---- recovery ---- */
 
 static void the_regions_may_be_lost(void **state)
@@ -1074,7 +1143,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(other_versions_are_refused), test(damage_is_told), test(the_regions_may_be_lost), test(regions_of_another_boot),
+           test(other_versions_are_refused), test(damage_is_told), test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
            test(a_reader_follows_recoveries), test(a_hang_ends_the_process))
