@@ -7,3 +7,4 @@ include lib/store/local.mk
 include lib/fold/local.mk
 include lib/answer/local.mk
 include lib/access/local.mk
+include lib/tally/local.mk

@@ -26,6 +26,7 @@ include tests/store/local.mk
 include tests/fold/local.mk
 include tests/answer/local.mk
 include tests/access/local.mk
+include tests/tally/local.mk
 include tests/fcgi/local.mk
 include tests/consumer/local.mk
 include tests/integration/local.mk

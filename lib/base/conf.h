@@ -61,6 +61,7 @@ struct hf_conf {
         int64_t max_skew_ms;
         const char *spool;    /* a directory, or "" for none */
         int64_t spool_max_mb;
+        const char *tally;    /* a file, or "" for the one beside the store: see tally_path() */
         enum conf_durability durability;
         const char *cors_origin;
         int64_t rate;         /* requests a second of one client address; 0 is unlimited */
