@@ -5,135 +5,17 @@ HF_TEST_KILLS is how often each is killed (10), HF_TEST_SEED makes a run's plan 
 """
 import os
 import random
-import signal
-import threading
 import time
 
-from client import Client, HttpError
+from faults import HANG_S, SEED, Killer, Reader, Supervisor, kill_one_of, recovery
 from ledger import Ledger
 from nats import Nats
-from rig import Rig, missing, moment_of, parsed, until
+from rig import Rig, missing, until
 from tap import Tap
 
 KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
-SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
-HANG_S = 5.0
-BETWEEN_S = (0.2, 1.6)  # two kills of one kind
 OUTAGE_S = 5.0  # a little longer than collect holds a request
 ROUND = 5  # kills of each kind, after which all must be well again in time
-
-
-class Supervisor(threading.Thread):
-    """Starts again what has ended, as systemd would."""
-
-    def __init__(self, *processes):
-        super().__init__(daemon=True)
-        self.processes = processes
-        self.lock = threading.Lock()
-        self.ended = threading.Event()
-        self.codes = {}
-
-    def run(self):
-        while not self.ended.wait(0.02):
-            for process in self.processes:
-                with self.lock:
-                    if not process.alive():
-                        code = (process.name, process.popen.returncode)
-                        self.codes[code] = self.codes.get(code, 0) + 1
-                        process.start()
-
-    def kill(self, process):
-        with self.lock:
-            process.send(signal.SIGKILL)
-
-    def finish(self):
-        self.ended.set()
-        self.join()
-
-
-class Reader(threading.Thread):
-    """Asks all the time, and keeps the longest waits: for one answer, for the next good one, and for as_of to move."""
-
-    def __init__(self, server, ended):
-        super().__init__(daemon=True)
-        self.server = server
-        self.ended = ended
-        self.answers = self.failures = 0
-        self.longest_request = self.longest_without_answer = self.longest_without_progress = 0.0
-        self.faults = []
-
-    def run(self):
-        good = moved = time.monotonic()
-        as_of = 0.0
-        while not self.ended.is_set():
-            started = time.monotonic()
-            answer = self.ask()
-            now = time.monotonic()
-            self.longest_request = max(self.longest_request, now - started)
-            if answer is None:
-                self.failures += 1
-                time.sleep(0.01)
-            else:
-                self.answers += 1
-                self.longest_without_answer = max(self.longest_without_answer, now - good)
-                good = now
-                moment = moment_of(answer["as_of"])
-                if moment != as_of:
-                    if moment < as_of:
-                        self.faults.append(f"as_of went back from {as_of} to {moment}")
-                    self.longest_without_progress = max(self.longest_without_progress, now - moved)
-                    moved, as_of = now, moment
-        self.longest_without_answer = max(self.longest_without_answer, time.monotonic() - good)
-
-    def ask(self):
-        """/-/health reads one transaction's state; a page of keys walks over a table as the consumer changes it."""
-        try:
-            with Client(self.server.port, timeout=20) as client:
-                client.get("/-/keys?limit=200&prefix=ledger.1")
-                response = client.get("/-/health")
-                answer = parsed(response) if response.status == 200 else None
-        except (HttpError, ValueError):
-            return None
-        if answer and answer["accepted"] != answer["folded"] + answer["duplicate"]:
-            self.faults.append(f"the counters do not add up: {answer}")
-        return answer
-
-
-class Killer(threading.Thread):
-    """Kills one kind of process, so and so many times."""
-
-    def __init__(self, choose, kill, kills):
-        super().__init__(daemon=True)
-        self.random = choose
-        self.kill = kill
-        self.kills = kills
-
-    def run(self):
-        while self.kills > 0:
-            time.sleep(self.random.uniform(*BETWEEN_S))
-            self.kills -= self.kill(self.random)
-
-
-def kill_one_of(rig, program):
-    """Kill one of the processes of a program that the web server started."""
-    def kill(choose):
-        pids = rig.found(program)
-        if not pids:
-            return 0
-        try:
-            os.kill(choose.choice(pids), signal.SIGKILL)
-            return 1
-        except ProcessLookupError:
-            return 0
-    return kill
-
-
-def recovery(rig, server, ledger):
-    """How long after the last kill it takes until requests are acknowledged and what was acknowledged is answered."""
-    started, moment, acknowledged = time.monotonic(), time.time(), ledger.acknowledged
-    until(lambda: ledger.acknowledged > acknowledged and rig.as_of(server) > moment, 30,
-          "requests are acknowledged and folded again")
-    return time.monotonic() - started
 
 
 def outage(tap, supervisor, nats, ledger, readers):

@@ -6,6 +6,7 @@ number of times that the request was counted (up to three times, and without a c
 is an exact double). An acknowledged request must be there once; one that was refused or broke off, at most once; one with
 an id is sent again until it is acknowledged, and must be there once.
 """
+import bisect
 import json
 import random
 import threading
@@ -48,6 +49,7 @@ class Writer(threading.Thread):
                 if self.ledger.ended.is_set():
                     break
                 entry.acknowledged.append(getattr(self, form)(name, 4**i, i))
+                self.ledger.ended.wait(self.ledger.pause_s)
             block += 1
 
     def send(self, method, target, body=None):
@@ -95,12 +97,14 @@ class Writer(threading.Thread):
 
 
 class Ledger:
-    """`port` is called for each request: the web server may be started anew on another."""
+    """`port` is called for each request: the web server may be started anew on another. Each writer waits `pause_s` between two
+    requests."""
 
-    def __init__(self, port, seed, writers=4, prefix="ledger"):
+    def __init__(self, port, seed, writers=4, prefix="ledger", pause_s=0.0):
         self.port = port
         self.seed = seed
         self.prefix = prefix
+        self.pause_s = pause_s
         self.when = int(time.time()) - 7200
         self.statuses = {}
         self.ended = threading.Event()
@@ -134,7 +138,10 @@ class Ledger:
 
     def between(self, begin, end):
         """How long the requests took that were sent between two moments, sorted, and what was answered."""
-        chosen = [(took, status) for w in self.writers for started, took, status in w.times if begin <= started <= end]
+        chosen = []
+        for writer in self.writers:
+            first = bisect.bisect_left(writer.times, (begin,))
+            chosen += [(took, status) for started, took, status in writer.times[first:] if started <= end]
         return sorted(took for took, _ in chosen), {status for _, status in chosen}
 
     def summary(self):

@@ -4,7 +4,7 @@ INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/colle
 	tests/integration/graceful_test.py tests/integration/kill_test.py tests/integration/path_test.py \
 	tests/integration/quickstart_test.py tests/integration/readme_test.py tests/integration/spool_test.py
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/client.py \
-	tests/integration/ledger.py tests/integration/nats.py tests/integration/rig.py tests/integration/tap.py \
+	tests/integration/faults.py tests/integration/ledger.py tests/integration/nats.py tests/integration/rig.py tests/integration/tap.py \
 	tests/integration/truth.py tests/integration/web.py
 
 # 100 kill -9 each of the consumer, of nats-server, of readers and of collect. The seed is printed; HF_TEST_SEED repeats it.
