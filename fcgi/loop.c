@@ -352,7 +352,8 @@ static int accept_next(struct loop *loop)
     if (fd >= 0)
         return fd;
     int error = errno;
-    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED)
+    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
+        atomic_load(&loop->stopping))
         return -1;
     /* Descriptors or memory ran short. That passes; ending would not help. */
     unsigned long held = 0;
@@ -427,12 +428,15 @@ static void await_workers(struct loop *loop, long long wait_ms)
 
 static void stop_workers(struct loop *loop, unsigned started)
 {
+    bool orphaned = fcgi_socket_orphaned(&loop->socket);
     fcgi_socket_unlink(&loop->socket);
     pthread_mutex_lock(&loop->lock);
-    loop->queue_until_ms = monotonic_ms() + QUEUE_WAIT_MS;
+    loop->queue_until_ms = monotonic_ms() + (orphaned ? 0 : QUEUE_WAIT_MS);
     atomic_store(&loop->stopping, true);
     pthread_cond_broadcast(&loop->changed);
     pthread_mutex_unlock(&loop->lock);
+    if (orphaned)
+        fcgi_socket_refuse(&loop->socket);
     await_workers(loop, STOP_WAIT_MS);
     for (unsigned i = 0; i < started; i++)
         give_up(&loop->workers[i]);

@@ -9,7 +9,8 @@
  *                    made from here on (those of libraries too) inherits that
  *     ...            what the handler needs: connections, threads
  *     loop_run()     serves until SIGTERM, SIGINT, SIGUSR1 or SIGHUP, and what had
- *                    connected before it; no handler runs any more when it returns
+ *                    connected before it; no handler runs any more when it returns.
+ *                    Ends also when the web server dies that handed the socket over
  *     ...            answer the requests still held
  *     loop_close()
  *
@@ -48,7 +49,8 @@ struct loop_options {
 };
 
 /* Open or take over the listening socket. HF_INVALID: `listen` is malformed or not a loopback address, or it is NULL and
- * descriptor 0 is no listening socket; HF_BUSY: somebody serves there already; HF_IO; HF_NOMEM. Strings are copied. A
+ * descriptor 0 is no listening socket; HF_BUSY: somebody serves there already; HF_AWAY: the web server that handed it over has
+ * died; HF_IO; HF_NOMEM. Strings are copied. A
  * Unix socket gets mode 0660; a stale file in its place is replaced. */
 HF_MUST_CHECK enum hf_err loop_open(const struct loop_options *options, struct loop **out, struct hf_why *why);
 

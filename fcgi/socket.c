@@ -5,18 +5,39 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #define BACKLOG 1024
 #define LISTEN_HELP "unix:/path, 127.0.0.1:port or [::1]:port"
 
 _Static_assert(sizeof(((struct fcgi_socket *)0)->path) <= sizeof(((struct sockaddr_un *)0)->sun_path),
                "every path that is kept fits a Unix socket address");
+
+/* Find who started us. A handler that outlives its web server must not stay: lighttpd, started again, would use it without
+ * being able to start another when it ends; mod_fcgid would not know it. A process that leads its session was detached by who
+ * started it (spawn-fcgi, systemd), and one that has another session than its parent lost its first parent already. */
+static enum hf_err watch_starter(pid_t *starter, struct hf_why *why)
+{
+    if (getsid(0) == getpid())
+        return HF_OK;
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+    pid_t parent = getppid();
+    if (getsid(parent) != getsid(0))
+        return hf_fail(why, HF_AWAY, "the web server that started me has died");
+    *starter = parent;
+    return HF_OK;
+}
 
 /* Descriptor 0, as a web server hands it over. */
 static enum hf_err take_over(struct fcgi_socket *out, struct hf_why *why)
@@ -27,7 +48,7 @@ static enum hf_err take_over(struct fcgi_socket *out, struct hf_why *why)
         return hf_fail(why, HF_INVALID,
                        "descriptor 0 is not a listening socket: start me from a web server, or with -s %s", LISTEN_HELP);
     out->fd = 0;
-    return HF_OK;
+    return watch_starter(&out->starter, why);
 }
 
 /* Make way for a socket at `path`: remove one that nobody listens on, and nothing else. */
@@ -175,6 +196,16 @@ void fcgi_socket_unlink(struct fcgi_socket *socket)
         st.st_ino == socket->inode)
         unlink(socket->path);
     socket->path[0] = '\0';
+}
+
+bool fcgi_socket_orphaned(const struct fcgi_socket *socket)
+{
+    return socket->starter != 0 && getppid() != socket->starter;
+}
+
+void fcgi_socket_refuse(const struct fcgi_socket *socket)
+{
+    shutdown(socket->fd, SHUT_RDWR);
 }
 
 void fcgi_socket_close(struct fcgi_socket *socket)

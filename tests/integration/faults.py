@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of faults share: who starts again what has died, who kills by a seed, readers that watch, and what is waited
 for afterwards."""
+import bisect
 import os
 import pathlib
 import random
@@ -38,8 +39,10 @@ class Supervisor(threading.Thread):
                         process.start()
 
     def kill(self, process):
+        """Return how many were killed."""
         with self.lock:
             process.send(signal.SIGKILL)
+        return 1
 
     def finish(self):
         self.ended.set()
@@ -95,10 +98,11 @@ class Reader(threading.Thread):
 
 
 class Killer(threading.Thread):
-    """Kills one kind of process, so and so many times."""
+    """Kills one kind of process, so and so many times, and notes when."""
 
-    def __init__(self, choose, kill, kills):
+    def __init__(self, choose, kill, kills, moments):
         super().__init__(daemon=True)
+        self.moments = moments
         self.random = choose
         self.kill = kill
         self.kills = kills
@@ -106,7 +110,9 @@ class Killer(threading.Thread):
     def run(self):
         while self.kills > 0:
             time.sleep(self.random.uniform(*BETWEEN_S))
-            self.kills -= self.kill(self.random)
+            if self.kill(self.random):
+                self.moments.append(time.monotonic())
+                self.kills -= 1
 
 
 def kill_one_of(rig, program):
@@ -129,6 +135,17 @@ def recovery(rig, server, ledger):
     until(lambda: ledger.acknowledged > acknowledged and rig.as_of(server) > moment, 30,
           "requests are acknowledged and folded again")
     return time.monotonic() - started
+
+
+def resumed(ledger, moments):
+    """The longest from a kill to the first acknowledgement after it, when none else was killed in between."""
+    acknowledged = sorted(started + took for w in ledger.writers for started, took, status in w.times if status == 204)
+    longest, moments = 0.0, sorted(moments)
+    for moment, following in zip(moments, [*moments[1:], float("inf")]):
+        at = bisect.bisect_right(acknowledged, moment)
+        until_then = acknowledged[at] if at < len(acknowledged) else float("inf")
+        longest = max(longest, min(until_then, following) - moment)
+    return longest
 
 
 def spooled(rig):

@@ -49,6 +49,19 @@ def restart_server(server):
     server.process.send(signal.SIGUSR1)
 
 
+def kill_server(tap, rig, server):
+    """The web server is killed: its handlers end, those of before are not used by the one that is started next."""
+    server.process.kill()
+    server.clear()
+    try:
+        until(lambda: not rig.found("hourfold-collect") and not rig.found("hourfold-query"), 5, "handlers end")
+        left = ""
+    except Exception as error:
+        left = str(error)
+    tap.ok(not left, f"{server.kind}: killed, it leaves no handler behind", left)
+    server.process.start()
+
+
 def check_logs(tap, kind, lines):
     """Every handler that started came to a clean end, and no web server speaks of force."""
     lives = {"started": set(), "ended": set()}
@@ -73,6 +86,9 @@ def run(tap, kind, seed):
                 until_acknowledged(ledger, 50, f"{kind}: requests are acknowledged after {number.name} to collect")
             restart_server(server)
             until_acknowledged(ledger, 100, f"{kind}: requests are acknowledged after a graceful restart")
+        if not server.helpers:
+            kill_server(tap, rig, server)
+            until_acknowledged(ledger, 50, f"{kind}: requests are acknowledged after its death")
         tap.ok(True, f"{kind}: serves again after every signal and restart")
         rig.stop_web()  # while requests come in
         ledger.finish(server_left=False)

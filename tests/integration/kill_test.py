@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exactly once under kill -9 of the consumer, of nats-server, of readers and of collect at random moments under load.
+"""Exactly once under kill -9 of the consumer, of nats-server, of the web server, of readers and of collect at random moments
+under load, with and without a spool.
 
-HF_TEST_KILLS is how often each is killed (10), HF_TEST_SEED makes a run's plan of kills the same again.
+HF_TEST_KILLS is how often each is killed (3), HF_TEST_SEED makes a run's plan of kills the same again. With HF_TEST_FULL=1 it
+is 100, and Apache with mod_fcgid is tried too, with a fifth of them.
 """
 import os
 import random
 import time
 
-from faults import HANG_S, SEED, Killer, Reader, Supervisor, kill_one_of, recovery
+import web
+from faults import COLLECT, HANG_S, QUERY, SEED, Killer, Reader, Supervisor, drained, kill_one_of, recovery, resumed
 from ledger import Ledger
 from nats import Nats
-from rig import Rig, missing, until
+from rig import FULL, Rig, missing, until
 from tap import Tap
 
-KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("HF_TEST_KILLS", "100" if FULL else "3"))
+RESUME_S = 3.0  # from a kill to the next acknowledgement
 OUTAGE_S = 5.0  # a little longer than collect holds a request
 ROUND = 5  # kills of each kind, after which all must be well again in time
 
@@ -41,64 +45,96 @@ def replay(rig):
     return len(batches)
 
 
-def main(tap):
-    absent = missing("nats-server", "lighttpd")
-    if absent:
-        tap.skip("exactly once under kill -9", f"{absent} is not installed")
-        return
-    tap.note(f"HF_TEST_SEED={SEED} HF_TEST_KILLS={KILLS}")
+def kill(rig, server, ledger, supervisor, kills):
+    """Each of the five is killed so and so many times. Return when, and the longest it took until all was well again."""
+    moments = []
+    kinds = {"consumer": lambda _: supervisor.kill(rig.consumer), "nats-server": lambda _: supervisor.kill(rig.nats),
+             "web server": lambda _: supervisor.kill(server.process), "query": kill_one_of(rig, QUERY),
+             "collect": kill_one_of(rig, COLLECT)}
+    choices = {name: random.Random(f"{SEED} {name}") for name in kinds}
+    slowest = 0.0
+    for done in range(0, kills, ROUND):
+        killers = [Killer(choices[name], act, min(ROUND, kills - done), moments) for name, act in kinds.items()]
+        for killer in killers:
+            killer.start()
+        for killer in killers:
+            killer.join()
+        slowest = max(slowest, recovery(rig, server, ledger))
+    return moments, slowest
+
+
+def judge(tap, name, ledger, readers, moments, slowest):
+    tap.ok(not any(r.faults for r in readers), f"{name}: readers see consistent counters and as_of never goes back",
+           "\n".join(fault for r in readers for fault in r.faults[:5]))
+    for what, longest, most in ((f"from each of {len(moments)} kills to the next acknowledgement", resumed(ledger, moments), RESUME_S),
+                                ("a request to collect", ledger.longest, HANG_S),
+                                ("a query", max(r.longest_request for r in readers), HANG_S),
+                                ("all to be well again after a round of kills", slowest, HANG_S)):
+        tap.ok(longest <= most, f"{name}: {what} took at most {longest:.2f} s", f"{most} s permitted")
+    tap.note(f"{sum(r.answers for r in readers)} good answers, {sum(r.failures for r in readers)} failed ones; at most "
+             f"{max(r.longest_without_answer for r in readers):.2f} s from one good answer to the next, "
+             f"{max(r.longest_without_progress for r in readers):.2f} s from one as_of to the next")
+
+
+def folded(rig, server):
+    """Wait until all that was acknowledged before now is folded."""
+    moment = time.time()
+    until(lambda: rig.as_of(server) > moment, 30, "all is folded")
+
+
+def twice(tap, rig, server):
+    before, batches = rig.counters(server), replay(rig)
+    folded(rig, server)
+    totals = rig.counters(server)
+    tap.ok(totals["folded"] == before["folded"] and totals["duplicate"] == before["duplicate"] + before["accepted"],
+           f"{batches} batches come a second time and count for nothing", f"{before}\n{totals}")
+
+
+def run(tap, kind, spool, kills):
+    name = f"{kind}, {'a' if spool else 'no'} spool"
     with Rig(tap) as rig:
-        server, = rig.start("lighttpd")
+        if spool:
+            rig.options["collect.spool"] = rig.path / "state" / "spool"
+        server, = rig.start(kind)
         ledger = Ledger(lambda: server.port, SEED).start()
         readers = [Reader(server, ledger.ended) for _ in range(2)]
         for reader in readers:
             reader.start()
-        supervisor = Supervisor(rig.consumer, rig.nats)
+        supervisor = Supervisor(rig.consumer, rig.nats, server.process)
         supervisor.start()
-        kills = {"consumer": lambda _: supervisor.kill(rig.consumer) or 1,
-                 "nats-server": lambda _: supervisor.kill(rig.nats) or 1,
-                 "query": kill_one_of(rig, "hourfold-query"), "collect": kill_one_of(rig, "hourfold-collect")}
-        choices = {name: random.Random(f"{SEED} {name}") for name in kills}
-        slowest = 0.0
-        for done in range(0, KILLS, ROUND):
-            killers = [Killer(choices[name], kill, min(ROUND, KILLS - done)) for name, kill in kills.items()]
-            for killer in killers:
-                killer.start()
-            for killer in killers:
-                killer.join()
+        moments, slowest = kill(rig, server, ledger, supervisor, kills)
+        if FULL and not spool:
+            outage(tap, supervisor, rig.nats, ledger, readers)
             slowest = max(slowest, recovery(rig, server, ledger))
-        outage(tap, supervisor, rig.nats, ledger, readers)
-        slowest = max(slowest, recovery(rig, server, ledger))
         ledger.finish()
-        moment = time.time()
         for reader in readers:
             reader.join()
-        until(lambda: rig.as_of(server) > moment, 30, "all is folded")
+        if spool:
+            drained(rig, 30)
+        folded(rig, server)
         supervisor.finish()
         tap.note(f"ended and started again: {supervisor.codes}")
-
-        ledger.compare(tap, server.port, "kill -9")
-        before, batches = rig.counters(server), replay(rig)
-        moment = time.time()
-        until(lambda: rig.as_of(server) > moment, 30, "the batches that came twice are folded")
+        ledger.compare(tap, server.port, name)
+        if not spool:
+            twice(tap, rig, server)
         totals = rig.counters(server)
-        tap.ok(totals["folded"] == before["folded"] and totals["duplicate"] == before["duplicate"] + before["accepted"],
-               f"{batches} batches come a second time and count for nothing", f"{before}\n{totals}")
         tap.ok(totals["accepted"] == totals["folded"] + totals["duplicate"] and totals["rewinds"] == 0,
-               "accepted = folded + duplicate, and the stream was never found rewound", str(totals))
-        tap.note(f"counters: {totals}")
-        tap.ok(not any(r.faults for r in readers), "readers see consistent counters and as_of never goes back",
-               "\n".join(fault for r in readers for fault in r.faults[:5]))
-        for what, longest in (("a request to collect", ledger.longest),
-                              ("a query", max(r.longest_request for r in readers)),
-                              ("all to be well again after a round of kills", slowest)):
-            tap.ok(longest <= HANG_S, f"{what} took at most {longest:.2f} s", f"{HANG_S} s permitted")
-        tap.note(f"{sum(r.answers for r in readers)} good answers, {sum(r.failures for r in readers)} failed ones; at most "
-                 f"{max(r.longest_without_answer for r in readers):.2f} s from one good answer to the next, "
-                 f"{max(r.longest_without_progress for r in readers):.2f} s from one as_of to the next")
+               f"{name}: accepted = folded + duplicate, and the stream was never found rewound", str(totals))
+        judge(tap, name, ledger, readers, moments, slowest)
         rig.consumer.stop()
         rig.tool("verify")
         tap.ok(True, "hourfold verify finds nothing")
+
+
+def main(tap):
+    tap.note(f"HF_TEST_SEED={SEED} HF_TEST_KILLS={KILLS}")
+    for kind, kills in (("lighttpd", KILLS), ("mod_fcgid", KILLS // 5 if FULL else 0)):
+        absent = missing("nats-server", *web.KINDS[kind].needs)
+        if absent:
+            tap.skip(f"exactly once under kill -9, {kind}", f"{absent} is not installed")
+        elif kills:
+            run(tap, kind, False, kills)
+            run(tap, kind, True, kills)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/in
 	tests/integration/faults.py tests/integration/ledger.py tests/integration/nats.py tests/integration/rig.py tests/integration/tap.py \
 	tests/integration/truth.py tests/integration/web.py
 
-# 100 kill -9 each of the consumer, of nats-server, of readers and of collect. The seed is printed; HF_TEST_SEED repeats it.
+# 100 kill -9 each of the consumer, of nats-server, of the web server, of readers and of collect, with a spool and without; fewer with mod_fcgid. The seed is printed; HF_TEST_SEED repeats it.
 check-kill: all
-	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 HF_TEST_KILLS=100 \
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 HF_TEST_FULL=1 \
 	  $(PYTHON3) $(srcdir)/tests/integration/kill_test.py
 .PHONY: check-kill
 

@@ -80,8 +80,11 @@ class Process:
         self.log = rig.path / "log" / f"{name}.log"
         self.popen = None
         self.expected_end = True
+        self.clear = None  # called before a start
 
     def start(self):
+        if self.clear is not None:
+            self.clear()
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.rig.path,
                                           env=self.rig.environment, start_new_session=True, **self.rig.identity)

@@ -48,6 +48,7 @@ class WebServer:
 
     def start(self):
         self.process = self.rig._add(self.name, self.command())
+        self.process.clear = self.clear
         self.process.start()
         deadline = time.monotonic() + 20
         while self.process.alive() and time.monotonic() < deadline:
@@ -57,6 +58,9 @@ class WebServer:
         self.process.expected_end = True
         self.stop()
         return False
+
+    def clear(self):
+        """End what an earlier parent process left behind when it was killed, as systemd would."""
 
     def port_was_taken(self):
         logs = (self.rig.path / "log").glob(f"{self.name}*.log")
@@ -102,6 +106,16 @@ include "{snippet}"
 class Apache(WebServer):
     modules = ()
     needs = ("apache2",)
+
+    def clear(self):
+        """Apache's own processes, which listen on. Not the handlers: those have to see to themselves."""
+        for pid in self.rig.found():
+            command = pathlib.Path(f"/proc/{pid}/cmdline")
+            try:
+                if command.read_bytes() == "".join(f"{word}\0" for word in self.process.argv).encode():
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
 
     def main(self, body):
         """A configuration of our own around the snippet: nothing of the machine's Apache is read."""
