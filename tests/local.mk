@@ -1,10 +1,11 @@
 # make check runs TESTS; every test speaks TAP. A module's tests are in the folder of its name.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-EXTRA_DIST += tests/check-includes tests/lsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus \
+EXTRA_DIST += tests/check-includes tests/lsan.supp tests/tsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus \
 	tests/valgrind.supp
 AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)'; PYTHON3='$(PYTHON3)'; \
 	PYTHONDONTWRITEBYTECODE=1; LSAN_OPTIONS="suppressions=$$srcdir/tests/lsan.supp:print_suppressions=0"; \
-	export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE LSAN_OPTIONS;
+	TSAN_OPTIONS="suppressions=$$srcdir/tests/tsan.supp:print_suppressions=0"; \
+	export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE LSAN_OPTIONS TSAN_OPTIONS;
 TESTS += tests/check-includes
 
 # What a unit test links with, and what a fuzz target does: libFuzzer, or an ordinary main that replays the corpus.
@@ -56,3 +57,12 @@ check-valgrind: $(VALGRIND_TESTS)
 	    { cat $$test.valgrind.log; echo "FAIL: valgrind $$test"; failed=1; }; \
 	done; exit $$failed
 .PHONY: check-valgrind
+
+# What has threads, in a build with --enable-thread-sanitizer: the unit tests of it, and the programs under load. Left out are
+# the tests of the store, which fork: ThreadSanitizer does not follow them.
+THREAD_TESTS = tests/base/log_test tests/bus/bus_test tests/bus/spool_test tests/fcgi/loop_test tests/fcgi/collect_test \
+	tests/fcgi/query_test tests/integration/threads_test.py
+EXTRA_DIST += tests/integration/threads_test.py
+check-tsan:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(THREAD_TESTS)'
+.PHONY: check-tsan

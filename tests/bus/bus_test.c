@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "bus/bus.h"
@@ -18,10 +19,11 @@ struct record {
     pthread_cond_t changed;
     unsigned results[TICKETS]; /* how many came */
     enum hf_err last[TICKETS];
-    unsigned accepted;         /* publishes that returned HF_OK */
-    unsigned resolved;
-    unsigned connects;
-    unsigned losses;
+    /* Atomic, since a test may look at them while more can come. */
+    atomic_uint accepted; /* publishes that returned HF_OK */
+    atomic_uint resolved;
+    atomic_uint connects;
+    atomic_uint losses;
     char text[200];
 };
 

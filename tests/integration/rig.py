@@ -145,8 +145,9 @@ class Rig:
         self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.path), "LC_ALL": "C",
                             "HOURFOLD_CONF": str(self.path / "etc" / "hourfold.conf")}
         self.environment.update({n: v for n, v in os.environ.items() if n.endswith("SAN_OPTIONS")})
-        suppressions = shutil.copy(SOURCE / "tests" / "lsan.supp", self.path / "etc")
-        self.environment["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
+        for name in ("lsan", "tsan"):
+            suppressions = shutil.copy(SOURCE / "tests" / f"{name}.supp", self.path / "etc")
+            self.environment[f"{name.upper()}_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
         self.nats = None
         self.consumer = None
         self.nats_port = None
