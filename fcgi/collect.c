@@ -3,7 +3,10 @@
  * hourfold-collect: takes samples over FastCGI and answers 204 when JetStream
  * has stored them, or the spool has.
  */
+#include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +16,18 @@
 #include "base/cli.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "clock.h"
 #include "hold.h"
 #include "loop.h"
 #include "route.h"
 #include "sample/sample.h"
+#include "tally/tally.h"
 
 #define READY_WAIT_MS 2000      /* at the start, before requests are taken: they would only be refused */
 #define READY_SPOOL_WAIT_MS 250 /* the same, when there is a spool that they would go to */
 #define HEADERS_BYTES 2048
 #define PREFLIGHT_S "86400"
+#define JOIN_EVERY_MS 5000 /* the tally, while its file cannot be had */
 
 /* What is answered when samples cannot be taken just now. Clients are to come again, not all in the same moment. */
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -32,8 +38,44 @@ struct server {
     struct access *access;
     struct loop *loop;
     struct hold *hold;
+    struct tally *tally;
+    char tally_path[TALLY_PATH_BYTES];
+    _Atomic long long join_ms; /* when to try to join its file; LLONG_MAX: it is joined, or being tried */
+    bool join_failed;          /* of the one who tries */
     char headers[1536]; /* of every answer */
 };
+
+/* ---- the tally ---- */
+
+/* Have what is counted shown to others; where that fails, it stops nothing. */
+static void join_tally(struct server *server, long long now_ms)
+{
+    struct hf_why why = {""};
+    char quoted[HF_WHY_BYTES];
+    long long due_ms = atomic_load(&server->join_ms);
+    if (now_ms < due_ms || !atomic_compare_exchange_strong(&server->join_ms, &due_ms, LLONG_MAX))
+        return;
+    enum hf_err err = tally_join(server->tally, server->tally_path, &why);
+    if (err != HF_OK && !server->join_failed)
+        hf_log(HF_WARNING, "tally_not_joined", "why=%s text=\"samples are taken all the same, and counted when that is mended\"",
+               hf_log_quote(why.text, (unsigned long)strlen(why.text), quoted, sizeof quoted));
+    /* After a success that comes late, once more: see tally_join(). */
+    bool again = err != HF_OK || server->join_failed;
+    server->join_failed = err != HF_OK;
+    if (again)
+        atomic_store(&server->join_ms, now_ms + JOIN_EVERY_MS);
+}
+
+static void count_answer(const struct server *server, enum tally_code code)
+{
+    tally_add(server->tally, TALLY_REQUESTS, code, 1);
+}
+
+static void count_refused(const struct server *server, const char *code, uint64_t samples)
+{
+    tally_add(server->tally, TALLY_RECEIVED, 0, samples);
+    tally_add(server->tally, TALLY_REFUSED, tally_code_of(code), samples);
+}
 
 /* ---- answers ---- */
 
@@ -48,11 +90,13 @@ static void refuse(const struct server *server, struct request *request, unsigne
                    const char *code, const char *message, const char *parameter)
 {
     char headers[HEADERS_BYTES];
+    count_answer(server, tally_code_of(code));
     request_error(request, status, headers_with(server, more, headers), code, message, parameter);
 }
 
-static void answer_stored(const struct server *server, struct request *request)
+static void answer_stored(const struct server *server, struct request *request, enum tally_code code)
 {
+    count_answer(server, code);
     request_answer(request, 204, server->headers, "", 0);
 }
 
@@ -69,7 +113,7 @@ static void answer_unavailable(const struct server *server, struct request *requ
 static void answer_held(void *context, struct request *request, enum hf_err outcome)
 {
     if (outcome == HF_OK)
-        answer_stored(context, request);
+        answer_stored(context, request, TALLY_OK);
     else
         answer_unavailable(context, request, outcome);
 }
@@ -83,6 +127,7 @@ static void answer_preflight(const struct server *server, struct request *reques
 {
     char more[256];
     char headers[HEADERS_BYTES];
+    count_answer(server, TALLY_PREFLIGHT);
     snprintf(more, sizeof more,
              "Allow: %s\r\n"
              "Access-Control-Allow-Methods: %s\r\n"
@@ -123,6 +168,20 @@ static bool sender_may(const struct server *server, struct request *request)
     return false;
 }
 
+/* Reading the samples failed. */
+static void answer_unread(const struct server *server, struct request *request, enum hf_err err,
+                          const struct sample_fault *fault, const struct sample_list *list)
+{
+    if (err == HF_INVALID) {
+        count_refused(server, fault->code, list->count + 1); /* those before the offence, and the offending one */
+        refuse(server, request, 400, "", fault->code, fault->message, fault->parameter);
+    } else {
+        tally_add(server->tally, TALLY_RECEIVED, 0, list->count);
+        tally_shed(server->tally, TALLY_MEMORY, list->count);
+        answer_unavailable(server, request, err);
+    }
+}
+
 /* Read the samples of a body. False when the request was answered: it has none that can be read. */
 static bool read_body(const struct server *server, struct request *request, enum route route,
                       const struct sample_limits *limits, struct sample_list *list)
@@ -146,10 +205,8 @@ static bool read_body(const struct server *server, struct request *request, enum
     if (err == HF_OK)
         err = route == ROUTE_COLLECT ? sample_read_json(body, len, limits, list, &fault)
                                      : sample_read_collectd(body, len, limits, list, &fault);
-    if (err == HF_INVALID)
-        refuse(server, request, 400, "", fault.code, fault.message, fault.parameter);
-    else if (err != HF_OK)
-        answer_unavailable(server, request, err);
+    if (err != HF_OK)
+        answer_unread(server, request, err, &fault, list);
     return err == HF_OK;
 }
 
@@ -159,10 +216,8 @@ static bool read_query(const struct server *server, struct request *request, con
 {
     struct sample_fault fault;
     enum hf_err err = sample_read_query(query, len, limits, list, &fault);
-    if (err == HF_INVALID)
-        refuse(server, request, 400, "", fault.code, fault.message, fault.parameter);
-    else if (err != HF_OK)
-        answer_unavailable(server, request, err);
+    if (err != HF_OK)
+        answer_unread(server, request, err, &fault, list);
     return err == HF_OK;
 }
 
@@ -170,19 +225,24 @@ static bool read_query(const struct server *server, struct request *request, con
 static void keep(const struct server *server, struct request *request, const struct sample_list *list)
 {
     if (list->count == 0) { /* a report of collectd without a value */
-        answer_stored(server, request);
+        answer_stored(server, request, TALLY_EMPTY);
         return;
     }
+    uint64_t samples = list->count;
+    tally_add(server->tally, TALLY_RECEIVED, 0, samples);
     enum hf_err err = hold_add(server->hold, list, request);
-    if (err == HF_FULL)
+    if (err == HF_FULL) {
+        tally_add(server->tally, TALLY_REFUSED, TALLY_TOO_LARGE, samples);
         refuse(server, request, 413, "", "too_large", "the samples of one request do not fit into one message", "");
-    else if (err != HF_OK)
+    } else if (err != HF_OK) {
+        tally_shed(server->tally, err == HF_AWAY ? TALLY_BUS : err == HF_BUSY ? TALLY_ROOM : TALLY_MEMORY, samples);
         answer_unavailable(server, request, err);
+    }
 }
 
 static void handle(void *context, void *state, struct request *request)
 {
-    const struct server *server = context;
+    struct server *server = context;
     struct sample_list *list = state;
     const char *query;
     size_t query_bytes;
@@ -203,6 +263,8 @@ static void handle(void *context, void *state, struct request *request)
                                    .max_age_ms = server->conf->collect.max_age_ms,
                                    .max_skew_ms = server->conf->collect.max_skew_ms,
                                    .max_samples = (size_t)server->conf->collect.max_samples};
+    join_tally(server, now_ms());
+    tally_note(server->tally, TALLY_LAST_REQUEST, limits.now_ms);
     sample_list_reset(list);
     bool good = request_method(request) == REQUEST_POST
                     ? read_body(server, request, route, &limits, list)
@@ -257,6 +319,7 @@ static int serve(struct server *server)
     struct hf_why why = {""};
     struct hold_options options = {.conf = server->conf,
                                    .name = server->program->name,
+                                   .tally = server->tally,
                                    .requests_max = loop_held_max(server->loop),
                                    .answer = answer_held,
                                    .context = server};
@@ -264,12 +327,15 @@ static int serve(struct server *server)
     if (err != HF_OK)
         return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     bool spool = server->conf->collect.spool[0] != '\0';
+    join_tally(server, now_ms());
     hold_await_ready(server->hold, spool ? READY_SPOOL_WAIT_MS : READY_WAIT_MS);
     hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
+    tally_add(server->tally, TALLY_STARTS, 0, 1);
     err = loop_run(server->loop, &why);
     hold_close(&server->hold);
     if (err != HF_OK)
         return cli_fail(server->program, CLI_FAILED, "%s", why.text);
+    tally_add(server->tally, TALLY_ENDS, 0, 1);
     hf_log(HF_NOTICE, "ended", "reason=signal");
     return CLI_DONE;
 }
@@ -289,6 +355,12 @@ static int run(struct server *server, const struct cli_args *args)
     make_headers(server);
     if (access_new(server->conf, &server->access, &why) != HF_OK)
         return cli_fail(server->program, CLI_USAGE, "%s", why.text);
+    tally_path(server->conf, server->tally_path);
+    server->tally = tally_new();
+    if (server->tally == NULL) {
+        access_free(&server->access);
+        return cli_fail(server->program, CLI_FAILED, "no memory");
+    }
     enum hf_err err = loop_open(&options, &server->loop, &why);
     if (err != HF_OK)
         code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
@@ -296,6 +368,7 @@ static int run(struct server *server, const struct cli_args *args)
         code = serve(server);
     loop_close(&server->loop);
     access_free(&server->access);
+    tally_free(&server->tally);
     return code;
 }
 

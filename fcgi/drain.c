@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "batch/batch.h"
 #include "clock.h"
 #include "ticket.h"
 
@@ -40,12 +41,14 @@ struct slot {
     uint64_t producer;
     uint64_t number;
     size_t len;
+    uint32_t samples;
 };
 
 struct drain {
     struct spool *spool;
     struct bus *bus;
     const char *boot_id;
+    struct tally *tally;
     pthread_t thread;
 
     /* Of the thread alone: */
@@ -77,6 +80,9 @@ static void on_result(struct ticket *ticket, enum hf_err result, const char *tex
     struct drain *drain = slot->drain;
     unsigned long held = 0;
     long long now = now_ms();
+    ticket_note(drain->tally, result);
+    if (result == HF_OK)
+        tally_add(drain->tally, TALLY_REPLAYED, 0, slot->samples);
     pthread_mutex_lock(&drain->lock);
     slot->state = result == HF_OK ? DONE : AGAIN;
     slot->not_before_ms = now + (result == HF_FULL ? AGAIN_FULL_MS : result == HF_IO ? AGAIN_REFUSED_MS : AGAIN_MS);
@@ -130,6 +136,7 @@ static struct slot *take_slot(struct drain *drain, const struct spool_record *re
     slot->producer = record->producer;
     slot->number = record->number;
     slot->len = record->len;
+    slot->samples = batch_samples_said(record->bytes, record->len);
     drain->bytes += record->len;
     return slot;
 }
@@ -164,6 +171,7 @@ static void publish_next(struct drain *drain)
         hf_log(HF_ERROR, "spool_damaged", "producer=%016llx from=%llu to=%llu",
                (unsigned long long)spool_file_producer(drain->file), (unsigned long long)drain->at, (unsigned long long)at);
         drain->damaged++;
+        tally_add(drain->tally, TALLY_SPOOL_DAMAGED, 0, 1);
         drain->at = at;
         return;
     }
@@ -352,8 +360,8 @@ void drain_look(struct drain *drain)
     pthread_mutex_unlock(&drain->lock);
 }
 
-enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id, struct drain **out,
-                       struct hf_why *why)
+enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id, struct tally *tally,
+                       struct drain **out, struct hf_why *why)
 {
     struct drain *drain = calloc(1, sizeof *drain);
     if (drain == NULL)
@@ -361,6 +369,7 @@ enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id
     drain->spool = spool;
     drain->bus = bus;
     drain->boot_id = boot_id;
+    drain->tally = tally;
     for (unsigned i = 0; i < OUT_MAX; i++) {
         drain->slots[i].ticket.on_result = on_result;
         drain->slots[i].drain = drain;

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "bus/bus.h"
 #include "bus/spool.h"
+#include "tally/tally.h"
 
 #define DRAIN_KEEP_MS 300000 /* nats-server of Debian 12 syncs its files every two minutes */
 
@@ -24,9 +25,9 @@ struct drain;
 
 /* Start the thread. Every ticket of the bus is a struct ticket. With a `boot_id` that is not "" (it is not copied), files are kept
  * for DRAIN_KEEP_MS when all of them is acknowledged, and those that were kept before the machine was started are published once
- * more. HF_NOMEM; HF_IO. */
-HF_MUST_CHECK enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id, struct drain **out,
-                                     struct hf_why *why);
+ * more. The tally outlives the drain. HF_NOMEM; HF_IO. */
+HF_MUST_CHECK enum hf_err drain_open(struct spool *spool, struct bus *bus, const char *boot_id, struct tally *tally,
+                                     struct drain **out, struct hf_why *why);
 
 /* The bus takes batches, or does not for now. Does not block. */
 void drain_ready(struct drain *drain, bool ready);

@@ -56,6 +56,7 @@ static void on_batch_result(struct ticket *ticket, enum hf_err result, const cha
 {
     struct held_batch *batch = (struct held_batch *)ticket;
     struct hold *hold = batch->hold;
+    ticket_note(hold->options.tally, result);
     pthread_mutex_lock(&hold->lock);
     batch->result = result;
     batch->has_result = true;
@@ -118,6 +119,7 @@ static void on_attempt_result(struct ticket *ticket, enum hf_err result, const c
 {
     struct attempt *attempt = (struct attempt *)ticket;
     (void)text;
+    ticket_note(attempt->hold->options.tally, result);
     pthread_mutex_lock(&attempt->hold->lock);
     attempt->result = result;
     attempt->has_result = true;
@@ -392,7 +394,7 @@ static enum hf_err start_drain(struct hold *hold, struct hf_why *why)
     struct drain *drain;
     if (hold->spool == NULL)
         return HF_OK;
-    enum hf_err err = drain_open(hold->spool, hold->bus, hold->boot_id, &drain, why);
+    enum hf_err err = drain_open(hold->spool, hold->bus, hold->boot_id, hold->options.tally, &drain, why);
     if (err != HF_OK)
         return err;
     pthread_mutex_lock(&hold->lock);

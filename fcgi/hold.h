@@ -29,6 +29,7 @@
 #include "base/err.h"
 #include "loop.h"
 #include "sample/sample.h"
+#include "tally/tally.h"
 
 #define HOLD_WAIT_MS 4000      /* the longest a request waits for its acknowledgement */
 #define HOLD_END_MS 3000       /* the same, when the program ends */
@@ -39,6 +40,7 @@ struct hold;
 struct hold_options {
     const struct hf_conf *conf; /* outlives the hold */
     const char *name;           /* of the program, for the bus */
+    struct tally *tally;        /* outlives the hold; counts samples from sealing on, and why held requests were shed */
     unsigned requests_max;      /* that can be held at once */
     /* Answer one held request and let go of it: HF_OK, its samples are stored; HF_FULL, there is no room for them; any
      * other, they are not, as far as is known. On a thread of the hold. */

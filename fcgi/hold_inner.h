@@ -33,6 +33,8 @@ struct held_batch {
     long long not_before_ms;    /* when it may be published (again) */
     long long published_ms;
     bool aside;                 /* it is in the spool */
+    bool sent;                  /* the bus or the spool was to have it: it is counted so */
+    bool uncertain;             /* and may have it, whatever it says */
     bool no_room;               /* the spool did not take it while it is OUT */
     bool has_result;            /* OUT: what became of it is in `result` */
     enum hf_err result;

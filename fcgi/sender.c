@@ -42,12 +42,50 @@ uint64_t hold_new_producer(void)
     return producer;
 }
 
-/* Answer all requests of a batch that nobody else can reach, and return how many. Not under the lock. */
-static unsigned answer_all(struct hold *hold, struct held_batch *batch, enum hf_err outcome)
+/* A batch whose fate is decided, to be answered outside of the lock. */
+struct decided {
+    struct held_batch *batch;
+    enum hf_err outcome;
+    bool by_spool; /* and not by the bus */
+};
+
+static enum tally_stage stage_of(const struct hold *hold, const struct decided *decided)
 {
+    bool power = hold->boot_id[0] != '\0', timeout = decided->outcome == HF_TIMEOUT;
+    if (decided->outcome == HF_NOMEM)
+        return TALLY_MEMORY;
+    if (decided->outcome == HF_FULL || (timeout && decided->batch->no_room))
+        return hold->spool != NULL ? TALLY_SPOOL_FULL : TALLY_STREAM_FULL;
+    bool spool = decided->by_spool || (hold->spool != NULL && timeout) || (power && !decided->batch->aside);
+    return spool ? TALLY_SPOOL_FAILED : TALLY_BUS;
+}
+
+/* Before the answers go out: what is answered has been counted, whatever process is killed when. */
+static void count_decided(const struct hold *hold, const struct decided *decided)
+{
+    struct tally *tally = hold->options.tally;
+    uint64_t samples = batch_samples(decided->batch->writer);
+    if (decided->outcome == HF_OK) {
+        tally_add(tally, decided->by_spool ? TALLY_SPOOLED : TALLY_PUBLISHED, 0, samples);
+        tally_add(tally, TALLY_ACCEPTED, 0, samples);
+        return;
+    }
+    enum tally_stage stage = stage_of(hold, decided);
+    tally_add(tally, TALLY_SHED, stage, samples);
+    tally_add(tally, TALLY_REQUESTS_SHED, stage, decided->batch->count);
+    if (decided->batch->uncertain)
+        tally_add(tally, TALLY_UNCERTAIN, 0, samples);
+}
+
+/* Answer all requests of a batch that nobody else can reach, and return how many. Not under the lock. */
+static unsigned answer_all(struct hold *hold, const struct decided *decided)
+{
+    struct held_batch *batch = decided->batch;
     unsigned count = batch->count;
+    if (count > 0)
+        count_decided(hold, decided);
     for (unsigned i = 0; i < count; i++)
-        hold->options.answer(hold->options.context, batch->requests[i], outcome);
+        hold->options.answer(hold->options.context, batch->requests[i], decided->outcome);
     batch->count = 0;
     return count;
 }
@@ -60,6 +98,9 @@ static void recycle(struct held_batch *batch)
     batch->number = 0;
     batch->not_before_ms = 0;
     batch->aside = false;
+    batch->sent = false;
+    batch->uncertain = false;
+    batch->no_room = false;
     batch->state = FREE;
 }
 
@@ -142,12 +183,6 @@ static bool may_rotate(const struct hold *hold, long long now)
 
 /* ---- what becomes of batches; under the lock ---- */
 
-/* A batch whose fate is decided, to be answered outside of the lock. */
-struct decided {
-    struct held_batch *batch;
-    enum hf_err outcome;
-};
-
 /* Look at the batches that are out and have a result. */
 static unsigned take_results(struct hold *hold, long long now, struct decided decided[HOLD_BATCHES])
 {
@@ -166,7 +201,7 @@ static unsigned take_results(struct hold *hold, long long now, struct decided de
             not_taken(hold, batch, now);
         } else {
             batch->state = WAITING; /* and in no queue */
-            decided[n++] = (struct decided){batch, result};
+            decided[n++] = (struct decided){batch, result, false};
         }
     }
     return n;
@@ -179,13 +214,13 @@ static unsigned take_overdue(struct hold *hold, long long now, struct decided de
     if (hold->open != NULL && hold->open->count > 0 && due_ms(hold, hold->open) <= now)
         hold_close_open(hold);
     while (hold->queued > 0 && due_ms(hold, hold->queue[0]) <= now) {
-        decided[n++] = (struct decided){hold->queue[0], HF_TIMEOUT};
+        decided[n++] = (struct decided){hold->queue[0], HF_TIMEOUT, false};
         unqueue_first(hold);
     }
     for (unsigned i = 0; i < HOLD_BATCHES; i++) {
         struct held_batch *batch = &hold->batches[i];
         if (batch->state == OUT && batch->count > 0 && due_ms(hold, batch) <= now)
-            decided[n++] = (struct decided){batch, HF_TIMEOUT};
+            decided[n++] = (struct decided){batch, HF_TIMEOUT, false};
     }
     return n;
 }
@@ -240,6 +275,14 @@ static enum hf_err seal(struct hold *hold, struct held_batch *batch)
                                   : batch_seal(batch->writer, hold->producer, batch->number, &batch->message);
 }
 
+/* Somebody else may have the batch from now on. */
+static void count_sent(const struct hold *hold, struct held_batch *batch)
+{
+    if (!batch->sent)
+        tally_add(hold->options.tally, TALLY_SENT, 0, batch_samples(batch->writer));
+    batch->sent = true;
+}
+
 static enum hf_err open_file(struct hold *hold, struct hf_why *why)
 {
     if (hold->file != NULL)
@@ -266,12 +309,16 @@ static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
     enum hf_err err = seal(hold, batch);
     if (err == HF_OK)
         err = open_file(hold, &why);
-    if (err == HF_OK)
+    if (err == HF_OK) {
+        count_sent(hold, batch);
         err = spool_append(hold->file, batch->number, batch->message.data, batch->message.len, &why);
+    }
     if (err == HF_OK && hold->boot_id[0] != '\0') {
         err = spool_sync(hold->file, &why);
-        if (err != HF_OK)
+        if (err != HF_OK) {
+            batch->uncertain = true;
             abandon_file(hold);
+        }
     }
     batch->aside = err == HF_OK;
     if (err != HF_OK)
@@ -284,10 +331,13 @@ static void publish(struct hold *hold, struct held_batch *batch)
     enum hf_err err = seal(hold, batch);
     if (err == HF_OK && hold->boot_id[0] != '\0' && put_aside(hold, batch) != HF_OK)
         err = HF_IO; /* refused, and not to be tried again */
-    if (err == HF_OK)
+    if (err == HF_OK) {
+        count_sent(hold, batch);
+        batch->uncertain = true;
         err = bus_publish(hold->bus, batch->message.data, batch->message.len, hold->producer, batch->number, batch);
-    if (err == HF_OK)
-        return;
+        if (err == HF_OK)
+            return;
+    }
     pthread_mutex_lock(&hold->lock);
     batch->has_result = true;
     batch->result = err == HF_FULL ? HF_AWAY : err; /* of bus_publish() it means that too many are out */
@@ -399,10 +449,10 @@ static unsigned do_work(struct hold *hold, struct work *work)
         if (err != HF_OK && batch->state == OUT) /* it may yet be acknowledged */
             batch->no_room = true;
         else
-            work->decided[work->decisions++] = (struct decided){batch, err};
+            work->decided[work->decisions++] = (struct decided){batch, err, true};
     }
     for (unsigned i = 0; i < work->decisions; i++)
-        answered += answer_all(hold, work->decided[i].batch, work->decided[i].outcome);
+        answered += answer_all(hold, &work->decided[i]);
     return answered;
 }
 

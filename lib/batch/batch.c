@@ -388,3 +388,15 @@ enum hf_err batch_next(struct batch_reader *reader, struct sample *sample, uint3
     /* batch_open() has read it before */
     return read_sample(reader, &reader->samples, sample, key_index) ? HF_OK : HF_NOTFOUND;
 }
+
+uint32_t batch_samples_said(const void *bytes, size_t len)
+{
+    struct hf_cur cur = hf_cur_of(bytes, len);
+    for (unsigned i = 0; i < MAGIC_BYTES; i++)
+        (void)hf_cur_u8(&cur);
+    (void)hf_cur_u64(&cur); /* producer */
+    (void)hf_cur_varint(&cur);
+    (void)hf_cur_varint(&cur);
+    uint64_t samples = hf_cur_varint(&cur);
+    return hf_cur_ok(&cur) && samples <= BATCH_SAMPLES_MAX ? (uint32_t)samples : 0;
+}

@@ -66,6 +66,9 @@ void batch_reader_free(struct batch_reader **reader);
 HF_MUST_CHECK enum hf_err batch_open(struct batch_reader *reader, const void *bytes, size_t len,
                                      const struct batch **batch);
 
+/* How many samples a message says it has, without checking any of it; 0 when it does not say. */
+uint32_t batch_samples_said(const void *bytes, size_t len);
+
 /* The next sample of the opened batch, in the order they were added; its key is keys[key_index]. HF_NOTFOUND
  * after the last. */
 HF_MUST_CHECK enum hf_err batch_next(struct batch_reader *reader, struct sample *sample, uint32_t *key_index);

@@ -15,6 +15,7 @@
 #include "batch/batch.h"
 #include "bus/bus.h"
 #include "client.h"
+#include "tally/tally.h"
 
 /* SHA-256 of "alpha". */
 #define VIEW_HASH "8ed3f6ad685b959ead7022518e1af76cd816f8e8ec7ccdda1ed4018e8f2223f8"
@@ -47,8 +48,8 @@ static void write_conf(const char *more)
 {
     FILE *file = fopen(rig.conf, "w");
     assert_non_null(file);
-    fprintf(file, "[bus]\nurl = %s\nstream = TEST\nsubject = test.samples\n%s",
-            rig.url != NULL ? rig.url : rig.server.url, more);
+    fprintf(file, "[store]\npath = %s\n[bus]\nurl = %s\nstream = TEST\nsubject = test.samples\n%s",
+            rig.server.dir, rig.url != NULL ? rig.url : rig.server.url, more);
     fclose(file);
 }
 
@@ -126,6 +127,39 @@ static int ended(long wait_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+/* ---- what it has counted ---- */
+
+static uint64_t counted(enum tally_family family, unsigned index)
+{
+    char path[128];
+    struct hf_why why = {""};
+    struct tally_values values;
+    snprintf(path, sizeof path, "%s/tally", rig.server.dir);
+    assert_true_of(tally_read(path, &values, &why) == HF_OK, "%s", why.text);
+    return values.counts[family][index];
+}
+
+static uint64_t counted_in_all(enum tally_family family)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < tally_about[family].count; i++)
+        sum += counted(family, i);
+    return sum;
+}
+
+/* While nothing is under way: where every sample went. */
+static void check_counts(void)
+{
+    uint64_t accepted = counted(TALLY_ACCEPTED, 0), sent = counted(TALLY_SENT, 0);
+    assert_int_equal(counted(TALLY_RECEIVED, 0),
+                     accepted + counted_in_all(TALLY_REFUSED) + counted_in_all(TALLY_SHED));
+    assert_int_equal(accepted, counted(TALLY_PUBLISHED, 0) + counted(TALLY_SPOOLED, 0));
+    assert_true(accepted + counted(TALLY_UNCERTAIN, 0) <= sent);
+    assert_true((accepted > 0) == (counted(TALLY_REQUESTS, TALLY_OK) > 0));
+    assert_int_equal(counted_in_all(TALLY_REQUESTS_SHED),
+                     counted(TALLY_REQUESTS, TALLY_UNAVAILABLE) + counted(TALLY_REQUESTS, TALLY_TOO_MANY_REQUESTS));
+}
+
 static void stop(int signal_number)
 {
     kill(rig.pid, signal_number);
@@ -133,6 +167,7 @@ static void stop(int signal_number)
     if (code != 0)
         show_log();
     assert_int_equal(code, 0);
+    check_counts();
 }
 
 static int setup(void **state)
@@ -278,16 +313,16 @@ static void get_until_stored(const char *uri)
 
 /* ---- tests ---- */
 
-struct tally {
+struct sums {
     unsigned long count;
     double sum;
     unsigned ids;
     bool old;
 };
 
-static void tally(void *context, const char *key, const struct sample *sample)
+static void sum_up(void *context, const char *key, const struct sample *sample)
 {
-    struct tally *t = context;
+    struct sums *t = context;
     if (strcmp(key, "t.v") != 0 && strcmp(key, "h.cpu-0.cpu-idle.value") != 0)
         fail_msg("unexpected key %s", key);
     t->count++;
@@ -318,12 +353,20 @@ static void every_form_is_stored(void **state)
     post("/x/collect/collectd", "application/json", body, 204, NULL, NULL);
     must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/collect", .type = "application/json",
                                    .body = "{\"t.v\":13}", .length = "-"}, 204, NULL, NULL);
-    struct tally t = {0};
-    assert_int_equal(read_stream(tally, &t), 13);
+    struct sums t = {0};
+    assert_int_equal(read_stream(sum_up, &t), 13);
     assert_true(t.sum == 13 * 14 / 2);
     assert_int_equal(t.ids, 1);
     assert_true(t.old);
     stop(SIGTERM);
+    assert_int_equal(counted(TALLY_RECEIVED, 0), 13);
+    assert_int_equal(counted(TALLY_ACCEPTED, 0), 13);
+    assert_int_equal(counted(TALLY_SENT, 0), 13);
+    assert_int_equal(counted(TALLY_PUBLISHED, 0), 13);
+    assert_int_equal(counted_in_all(TALLY_REQUESTS), 9);
+    assert_int_equal(counted(TALLY_REQUESTS, TALLY_OK), 9);
+    assert_int_equal(counted(TALLY_STARTS, 0), 1);
+    assert_int_equal(counted(TALLY_ENDS, 0), 1);
 }
 
 static void refused_requests_store_nothing(void **state)
@@ -368,6 +411,12 @@ static void refused_requests_store_nothing(void **state)
                                    .body = "{\"a\":1}", .length = "8"}, 400, "bad_json", NULL);
     assert_int_equal(read_stream(NULL, NULL), 0);
     stop(SIGTERM);
+    assert_int_equal(counted_in_all(TALLY_REQUESTS), 30);
+    assert_int_equal(counted(TALLY_REQUESTS, TALLY_NOT_FOUND), 8);
+    assert_int_equal(counted(TALLY_REQUESTS, TALLY_OTHER), 0);
+    assert_int_equal(counted(TALLY_REFUSED, TALLY_TOO_MANY_SAMPLES), 11);
+    assert_int_equal(counted(TALLY_REFUSED, TALLY_BAD_VALUE), 1);
+    assert_int_equal(counted(TALLY_ACCEPTED, 0), 0);
     free(big);
 }
 
@@ -522,6 +571,11 @@ static void with_a_spool_samples_are_kept_while_the_bus_is_away(void **state)
     await_empty_spool();
     assert_int_equal(read_stream(NULL, NULL), 101);
     stop(SIGTERM);
+    assert_int_equal(counted(TALLY_ACCEPTED, 0), 101);
+    assert_int_equal(counted(TALLY_SENT, 0), 101);
+    assert_true(counted(TALLY_SPOOLED, 0) >= 100);
+    assert_int_equal(counted(TALLY_REPLAYED, 0), counted(TALLY_SPOOLED, 0));
+    assert_int_equal(counted(TALLY_STARTS, 0), counted(TALLY_ENDS, 0) + 1); /* the one that was killed */
 }
 
 static void with_a_spool_a_file_stays_until_all_of_it_is_acknowledged(void **state)
@@ -667,6 +721,8 @@ static void a_full_stream_is_said(void **state)
     fcgi_answer_free(&answer);
     assert_int_equal(read_stream(NULL, NULL), 1000);
     stop(SIGTERM);
+    assert_int_equal(counted(TALLY_ACCEPTED, 0), 1000);
+    assert_int_equal(counted(TALLY_SHED, TALLY_STREAM_FULL), 1);
 }
 
 static void a_request_too_large_for_a_batch_is_refused(void **state)
