@@ -144,6 +144,7 @@ static enum hf_err run(struct consumer *consumer, const char *conf_path)
 {
     enum hf_err err = HF_OK;
     upkeep_begin(consumer, monotonic_ms());
+    consumer->view.rewound_ms = fold_committed(consumer->fold)->view.rewound_ms;
     while (err == HF_OK && !stop_asked) {
         if (reload_asked) {
             reload_asked = 0;

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "bus/bus.h"
+#include "bus/spool.h"
 #include "clock.h"
 #include "fold/fold.h"
 #include "store/store.h"
@@ -40,9 +41,16 @@ struct consumer {
     bool attached;           /* messages are being delivered */
     bool ready;              /* and were so at least once */
     struct bus_stream stream; /* as last heard */
+    struct store_view view;   /* of the bus, for others to see */
+    bool bus_told;            /* the log knows of what is wrong with it */
     struct back_off attach;
     int64_t away_ms;         /* since when attaching fails; 0: it does not */
-    int64_t info_ms;         /* when to ask for it next; all such times are of the monotonic clock */
+    int64_t info_ms;         /* when to look next; all such times are of the monotonic clock */
+    struct {
+        uint64_t position;   /* once this is reached, */
+        int64_t as_of_ms;    /* all that was acknowledged before this is in; 0: nothing is waited for */
+    } aim;
+    bool spool_told;         /* the log knows that it cannot be read */
 
     /* The store's side. */
     int64_t commit_ms;
@@ -68,7 +76,8 @@ void feed_on_state(void *context, bool connected);
  * latest then. */
 enum hf_err feed(struct consumer *consumer, int64_t until_ms);
 
-/* Ask how the stream is, once a second: does all we know still hold, have we read it all, is it nearly full? */
+/* Once a second look at the spool and ask how the stream is: does all we know still hold, have we read it all, is it nearly
+ * full? And put down what is found. */
 void feed_look(struct consumer *consumer, int64_t now_ms);
 
 /* ---- upkeep.c ---- */

@@ -31,6 +31,41 @@ static void sleep_ms(int64_t ms)
         nanosleep(&pause, NULL);
 }
 
+/* ---- how the bus is found ---- */
+
+static enum store_bus bus_of(enum hf_err err)
+{
+    switch (err) {
+    case HF_OK: return STORE_BUS_WELL;
+    case HF_AWAY: return STORE_BUS_AWAY;
+    case HF_TIMEOUT: return STORE_BUS_STUCK;
+    default: return STORE_BUS_UNFIT;
+    }
+}
+
+/* Put down what came of asking it. */
+static void bus_is(struct consumer *consumer, enum hf_err err)
+{
+    struct store_view *view = &consumer->view;
+    enum store_bus was = view->bus;
+    view->bus = bus_of(err);
+    if (was == STORE_BUS_UNKNOWN || (was == STORE_BUS_WELL) != (err == HF_OK))
+        view->since_ms = real_ms();
+    if (view->bus == STORE_BUS_STUCK && was != STORE_BUS_STUCK)
+        hf_log(HF_ERROR, "bus_stuck", "text=\"nats-server is connected but answers no JetStream request; if its disk is or "
+                                      "was full, it must be restarted\"");
+}
+
+/* ---- as of ---- */
+
+static void reach_aim(struct consumer *consumer)
+{
+    if (consumer->aim.as_of_ms != 0 && fold_current(consumer->fold)->position >= consumer->aim.position) {
+        fold_advance(consumer->fold, consumer->aim.as_of_ms);
+        consumer->aim.as_of_ms = 0;
+    }
+}
+
 /* ---- attach ---- */
 
 /* Try again later, and say so when it has been going on for some seconds: connecting takes its time. */
@@ -39,6 +74,7 @@ static void attach_failed(struct consumer *consumer, enum hf_err err, const char
     unsigned long held;
     char quoted[HF_WHY_BYTES];
     int64_t now_ms = monotonic_ms();
+    bus_is(consumer, err);
     back_off_fail(&consumer->attach, now_ms, ATTACH_FIRST_MS, ATTACH_LAST_MS);
     if (consumer->away_ms == 0)
         consumer->away_ms = now_ms;
@@ -48,8 +84,11 @@ static void attach_failed(struct consumer *consumer, enum hf_err err, const char
                consumer->conf->bus.url, hf_log_quote(text, strlen(text), quoted, sizeof quoted));
 }
 
-static void log_rewind(const struct consumer *consumer, uint64_t was)
+/* The stream is not what it was at the position `was`. */
+static void note_rewind(struct consumer *consumer, uint64_t was)
 {
+    consumer->view.rewound_ms = real_ms();
+    consumer->aim.as_of_ms = 0;
     hf_log(HF_ERROR, "stream_rewound",
            "position=%llu first=%llu last=%llu text=\"the stream was lost, made anew or restored from a copy: messages "
            "it had lost cannot be folded any more; reading all it has, batches known already count once\"",
@@ -81,7 +120,7 @@ static void attach(struct consumer *consumer)
     enum fold_attached attached = fold_attach(consumer->fold, consumer->stream.created_ns, consumer->stream.first_seq,
                                               consumer->stream.last_seq, &missing);
     if (attached == FOLD_REWOUND)
-        log_rewind(consumer, was);
+        note_rewind(consumer, was);
     else if (attached == FOLD_GAP)
         hf_log(was == 0 ? HF_WARNING : HF_ERROR, "stream_gap",
                "position=%llu first=%llu missing=%llu text=\"messages are gone from the stream that were never folded\"",
@@ -92,6 +131,7 @@ static void attach(struct consumer *consumer)
         return;
     }
     consumer->attached = true;
+    bus_is(consumer, HF_OK);
     consumer->info_ms = 0;
     consumer->away_ms = 0;
     back_off_reset(&consumer->attach);
@@ -114,7 +154,7 @@ static enum hf_err apply(struct consumer *consumer, const struct bus_message *me
 {
     struct hf_why why = {""};
     if (!fold_recognises(consumer->fold, message->seq, message->time_ms)) {
-        log_rewind(consumer, message->seq);
+        note_rewind(consumer, message->seq);
         fold_rewind(consumer->fold, consumer->stream.first_seq);
         consumer->attached = false; /* and so from the beginning */
         return HF_OK;
@@ -126,8 +166,11 @@ static enum hf_err apply(struct consumer *consumer, const struct bus_message *me
                hf_log_quote(why.text, strlen(why.text), text, sizeof text));
         return err;
     }
-    /* A server whose clock runs ahead must not make us promise anything for the time to come. */
-    fold_advance(consumer->fold, message->time_ms < now_ms ? message->time_ms : now_ms);
+    /* What comes through a spool comes later than it was acknowledged: then it takes a look at the spool to tell. A server
+     * whose clock runs ahead must not make us promise anything for the time to come. */
+    if (consumer->conf->collect.spool[0] == '\0')
+        fold_advance(consumer->fold, message->time_ms < now_ms ? message->time_ms : now_ms);
+    reach_aim(consumer);
     return HF_OK;
 }
 
@@ -194,23 +237,69 @@ static void trim(struct consumer *consumer)
            hf_strerror(err));
 }
 
-void feed_look(struct consumer *consumer, int64_t now_ms)
+/* Whether samples wait in the spool, which the stream knows nothing of. */
+static bool spool_is_used(struct consumer *consumer)
 {
-    if (!consumer->attached || now_ms < consumer->info_ms)
-        return;
-    consumer->info_ms = now_ms + INFO_INTERVAL_MS;
+    const char *path = consumer->conf->collect.spool;
+    struct spool_survey survey = {0};
+    struct hf_why why = {""};
+    char quoted[HF_WHY_BYTES];
+    if (path[0] == '\0')
+        return false;
+    enum hf_err err = spool_survey(path, &survey, &why);
+    if (err == HF_IO && !consumer->spool_told)
+        hf_log(HF_WARNING, "spool_unseen", "why=%s text=\"as_of does not cover what waits there\"",
+               hf_log_quote(why.text, strlen(why.text), quoted, sizeof quoted));
+    consumer->spool_told = err == HF_IO;
+    return survey.files > 0;
+}
+
+/* Everything acknowledged before `asked_ms` is in the stream, up to `last_seq`: it is folded once the position is there. */
+static void aim_for(struct consumer *consumer, uint64_t last_seq, int64_t asked_ms)
+{
+    if (consumer->aim.as_of_ms == 0) {
+        consumer->aim.position = last_seq;
+        consumer->aim.as_of_ms = asked_ms;
+    }
+    reach_aim(consumer);
+}
+
+static void look_at_stream(struct consumer *consumer)
+{
     int64_t asked_ms = real_ms();
+    bool all_is_in_it = !spool_is_used(consumer); /* seen after the time was taken, and before the stream is */
     struct bus_stream now;
     const struct store_status *status = fold_current(consumer->fold);
     enum hf_err err = bus_stream_info(consumer->bus, &now, NULL);
-    if (err != HF_OK && err != HF_NOTFOUND)
-        return; /* bus_next() tells soon enough what is wrong */
-    if (err == HF_NOTFOUND || now.created_ns != consumer->stream.created_ns || now.last_seq < status->position) {
+    if (err == HF_NOTFOUND ||
+        (err == HF_OK && (now.created_ns != consumer->stream.created_ns || now.last_seq < status->position))) {
         consumer->attached = false;
         return;
     }
+    if (err != HF_OK) { /* bus_next() tells soon enough whether delivery goes on */
+        bus_is(consumer, err);
+        return;
+    }
+    bus_is(consumer, HF_OK);
     consumer->stream = now;
-    if (now.last_seq == status->position)
-        fold_advance(consumer->fold, asked_ms);
+    if (all_is_in_it)
+        aim_for(consumer, now.last_seq, asked_ms);
     trim(consumer);
+}
+
+void feed_look(struct consumer *consumer, int64_t now_ms)
+{
+    if (now_ms < consumer->info_ms)
+        return;
+    consumer->info_ms = now_ms + INFO_INTERVAL_MS;
+    if (consumer->attached)
+        look_at_stream(consumer);
+    if (consumer->view.bus == STORE_BUS_UNKNOWN) /* the first attempt to attach is yet to come */
+        return;
+    uint64_t position = fold_current(consumer->fold)->position, last = consumer->stream.last_seq;
+    consumer->view.seen_ms = real_ms();
+    consumer->view.waiting = last > position ? last - position : 0;
+    consumer->view.messages = consumer->stream.messages;
+    consumer->view.messages_max = (uint64_t)consumer->conf->bus.max_messages;
+    fold_view(consumer->fold, &consumer->view);
 }

@@ -300,15 +300,18 @@ static void abandon_file(struct hold *hold)
     hold->producer = hold_new_producer();
 }
 
-/* Seal a batch, unless it was before, and append it to the spool, unless it is there. */
-static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
+/* Seal a batch, unless it was before, and append it to the spool, unless it is there. `live`: it is answered only when the bus has
+ * it too. */
+static enum hf_err put_aside(struct hold *hold, struct held_batch *batch, bool live)
 {
     struct hf_why why = {""};
+    enum hf_err err = batch->aside ? HF_OK : seal(hold, batch);
+    if (err == HF_OK && !batch->aside)
+        err = open_file(hold, &why);
+    if (err == HF_OK && hold->file != NULL) /* without one, the file that has it was abandoned, and so is not live */
+        spool_set_live(hold->file, live);
     if (batch->aside)
         return HF_OK;
-    enum hf_err err = seal(hold, batch);
-    if (err == HF_OK)
-        err = open_file(hold, &why);
     if (err == HF_OK) {
         count_sent(hold, batch);
         err = spool_append(hold->file, batch->number, batch->message.data, batch->message.len, &why);
@@ -329,7 +332,7 @@ static enum hf_err put_aside(struct hold *hold, struct held_batch *batch)
 static void publish(struct hold *hold, struct held_batch *batch)
 {
     enum hf_err err = seal(hold, batch);
-    if (err == HF_OK && hold->boot_id[0] != '\0' && put_aside(hold, batch) != HF_OK)
+    if (err == HF_OK && hold->boot_id[0] != '\0' && put_aside(hold, batch, true) != HF_OK)
         err = HF_IO; /* refused, and not to be tried again */
     if (err == HF_OK) {
         count_sent(hold, batch);
@@ -445,7 +448,7 @@ static unsigned do_work(struct hold *hold, struct work *work)
     }
     for (unsigned i = 0; i < work->asides; i++) {
         struct held_batch *batch = work->aside[i];
-        enum hf_err err = put_aside(hold, batch);
+        enum hf_err err = put_aside(hold, batch, false);
         if (err != HF_OK && batch->state == OUT) /* it may yet be acknowledged */
             batch->no_room = true;
         else

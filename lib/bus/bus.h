@@ -64,7 +64,7 @@ struct bus_stream {
  * bring its limits in line. HF_AWAY, HF_TIMEOUT, HF_FULL, HF_IO; HF_INVALID when a stream of that name exists whose subject, storage or
  * discard policy cannot serve. */
 HF_MUST_CHECK enum hf_err bus_stream_ensure(struct bus *bus, struct bus_stream *out, struct hf_why *why);
-/* HF_NOTFOUND when there is no such stream; HF_AWAY, HF_TIMEOUT, HF_IO. */
+/* HF_NOTFOUND when there is no such stream; HF_AWAY; HF_TIMEOUT, after 2.5 s; HF_IO. */
 HF_MUST_CHECK enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_why *why);
 
 /* Delete every message before `seq`. Only ever up to a position that is on disk. */

@@ -19,6 +19,7 @@
 #define BUS_OUT_MAX 256u           /* publishes without a result */
 #define BUS_CONNECT_MS 2000        /* for one server to answer */
 #define BUS_REQUEST_MS 5000        /* for JetStream to answer a request */
+#define BUS_INFO_MS 2500           /* the same, for how the stream is: who asks has more to do than to wait */
 #define BUS_BACKOFF_MIN_MS 50
 #define BUS_BACKOFF_MAX_MS 2000
 #define BUS_HEARTBEAT_MS 1000      /* of a delivery that has nothing to deliver */

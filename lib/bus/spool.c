@@ -52,6 +52,7 @@
 #define SCAN_BYTES 65536u
 #define GRANT_PART 16u /* of what is free, taken before the directory is looked at again */
 #define CREATE_TRIES 10
+#define LIVE_AT ((off_t)1 << 62) /* a byte beyond any file: locked too by the owner of one that is live */
 
 struct spool {
     int dir;
@@ -68,6 +69,7 @@ struct spool_file {
     bool created;     /* by us, to append */
     bool empty;       /* and nothing was appended */
     bool name_synced;
+    bool live;
     bool damaged;
     unsigned char *buffer; /* a record, or a piece to look for one in */
     size_t capacity;
@@ -208,7 +210,7 @@ static enum hf_err of_errno(int code)
 
 static bool lock(int fd, int how)
 {
-    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = LIVE_AT};
     int result;
     do
         result = fcntl(fd, how, &all);
@@ -409,6 +411,60 @@ enum hf_err spool_sync(struct spool_file *file, struct hf_why *why)
         return hf_fail(why, of_errno(errno), "cannot sync %016llx.spool: %s", (unsigned long long)file->producer,
                        strerror(errno));
     file->name_synced = true;
+    return HF_OK;
+}
+
+void spool_set_live(struct spool_file *file, bool live)
+{
+    struct flock byte = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LIVE_AT, .l_len = 1};
+    if (file->live == live)
+        return;
+    if (live)
+        byte.l_type = F_WRLCK;
+    if (fcntl(file->fd, F_SETLK, &byte) == 0) /* a file that could not be made live only seems to hold what waits */
+        file->live = live;
+}
+
+/* ---- look from outside ---- */
+
+static bool is_live(int dir, const char *name)
+{
+    struct flock byte = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LIVE_AT, .l_len = 1};
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool live = fcntl(fd, F_GETLK, &byte) == 0 && byte.l_type != F_UNLCK;
+    close(fd);
+    return live;
+}
+
+static void survey_file(int dir, const char *name, struct spool_survey *out)
+{
+    uint64_t producer;
+    struct stat info;
+    bool waits = read_name(name, "spool", &producer), damaged = read_name(name, "damaged", &producer);
+    if ((!waits && !damaged && !read_name(name, "kept", &producer)) ||
+        fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    out->all_bytes += (uint64_t)info.st_size;
+    out->damaged_files += damaged;
+    if (waits && !is_live(dir, name)) {
+        out->files++;
+        out->bytes += (uint64_t)info.st_size;
+    }
+}
+
+enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why)
+{
+    struct spool_survey survey = {0};
+    DIR *list = opendir(path);
+    if (list == NULL)
+        return hf_fail(why, errno == ENOENT ? HF_NOTFOUND : HF_IO, "cannot read the spool directory %s: %s", path,
+                       strerror(errno));
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        survey_file(dirfd(list), entry->d_name, &survey);
+    closedir(list);
+    *out = survey;
     return HF_OK;
 }
 

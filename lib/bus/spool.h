@@ -27,6 +27,7 @@
 #ifndef HF_BUS_SPOOL_H
 #define HF_BUS_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,22 @@ HF_MUST_CHECK enum hf_err spool_sync(struct spool_file *file, struct hf_why *why
 /* Close it and let go of the lock: others may claim it. One that was made and never appended to is removed. NULL
  * inside is allowed. */
 void spool_release(struct spool_file **file);
+
+/* While it is live, a file holds nothing that waits: what is in it is answered only when the bus has it too. It is not, when it
+ * is made, nor once its process has died. */
+void spool_set_live(struct spool_file *file, bool live);
+
+/* ---- look from outside ---- */
+
+struct spool_survey {
+    uint64_t files;         /* in which batches may wait */
+    uint64_t bytes;         /* of them */
+    uint64_t damaged_files; /* put aside: see spool_finish() */
+    uint64_t all_bytes;     /* of all that counts for `max_bytes` */
+};
+
+/* How the directory is now. For processes that have no struct spool: it costs those their locks. HF_NOTFOUND: there is none, and so nothing waits; HF_IO. */
+HF_MUST_CHECK enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why);
 
 /* ---- claim and read ---- */
 

@@ -132,7 +132,10 @@ enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_w
         return HF_AWAY;
     jsStreamInfo *info = NULL;
     jsErrCode code = 0;
-    natsStatus s = js_GetStreamInfo(&info, link->js, bus->options.stream, NULL, &code);
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = BUS_INFO_MS;
+    natsStatus s = js_GetStreamInfo(&info, link->js, bus->options.stream, &options, &code);
     link_put(link);
     if (s != NATS_OK)
         return fail(bus, why, s, code);

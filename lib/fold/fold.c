@@ -248,6 +248,7 @@ static enum hf_err apply_message(struct fold *fold, int64_t stored_ms, const voi
     if (window_seen(&producer->window, batch->number)) {
         fold->current.accepted += batch->sample_count;
         fold->current.duplicate += batch->sample_count;
+        fold->current.repeated += batch->sample_count;
         return HF_OK;
     }
     window_mark(&producer->window, batch->number, stored_ms);
@@ -272,6 +273,12 @@ enum hf_err fold_apply(struct fold *fold, uint64_t seq, int64_t stored_ms, const
     fold->current.position_ms = stored_ms;
     fold->dirty = true;
     return HF_OK;
+}
+
+void fold_view(struct fold *fold, const struct store_view *view)
+{
+    fold->current.view = *view;
+    fold->dirty = true;
 }
 
 void fold_advance(struct fold *fold, int64_t as_of_ms)

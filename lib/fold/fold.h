@@ -84,6 +84,9 @@ void fold_rewind(struct fold *fold, uint64_t first_seq);
 HF_MUST_CHECK enum hf_err fold_apply(struct fold *fold, uint64_t seq, int64_t stored_ms, const void *bytes, size_t len,
                                      struct hf_why *why);
 
+/* Have the next commit write how the bus is found. */
+void fold_view(struct fold *fold, const struct store_view *view);
+
 /* Say that all messages acknowledged before `as_of_ms` have been applied. Never moves back. */
 void fold_advance(struct fold *fold, int64_t as_of_ms);
 

@@ -12,7 +12,8 @@
 #include "store/share.h"
 #include "store/store.h"
 
-#define STORE_FORMAT 1u
+#define STORE_FORMAT 2u      /* 1 differs in that the status ends after minutes_from; the writer turns it into 2 */
+#define STORE_FORMAT_OLDEST 1u
 #define STORE_KEY_MAX 255u /* bytes of a key */
 #define STORE_CELL_KEY_MAX (4u + STORE_KEY_MAX)
 

@@ -2,7 +2,7 @@
 /*
  * The table meta:
  *
- *   "format"  u32: version of the layout of all tables; 1 now
+ *   "format"  u32: version of the layout of all tables; 2 now
  *   "status"  varints, in the order of struct store_status; times are signed ones
  */
 #include "store/inside.h"
@@ -25,29 +25,36 @@ static enum hf_err get_format(struct env *env, struct hf_buf *out, struct hf_why
     return hf_buf_ok(out) ? HF_OK : hf_fail(why, HF_NOMEM, "out of memory");
 }
 
-enum hf_err meta_check_format(struct env *env, struct hf_why *why)
+static enum hf_err read_format(struct env *env, uint32_t *format, struct hf_why *why)
 {
     struct hf_buf buf = {0};
     enum hf_err err = get_format(env, &buf, why);
     if (err == HF_OK) {
         struct hf_cur cur = hf_cur_of(buf.data, buf.len);
-        uint32_t format = hf_cur_u32(&cur);
+        *format = hf_cur_u32(&cur);
         if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
             err = hf_fail(why, HF_CORRUPT,
                           "the store's format record is damaged: stop hourfold-consumer and put back a copy of the "
                           "store's directory");
-        else if (format != STORE_FORMAT)
-            err = hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u",
-                          (unsigned long)format, STORE_FORMAT);
+        else if (*format < STORE_FORMAT_OLDEST || *format > STORE_FORMAT)
+            err = hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u to %u",
+                          (unsigned long)*format, STORE_FORMAT_OLDEST, STORE_FORMAT);
     }
     hf_buf_free(&buf);
     return err;
 }
 
+enum hf_err meta_check_format(struct env *env, struct hf_why *why)
+{
+    uint32_t format;
+    return read_format(env, &format, why);
+}
+
 enum hf_err meta_make_format(struct env *env, struct hf_why *why)
 {
-    enum hf_err err = meta_check_format(env, why);
-    if (err != HF_NOTFOUND)
+    uint32_t format = 0;
+    enum hf_err err = read_format(env, &format, why);
+    if (err != HF_NOTFOUND && (err != HF_OK || format == STORE_FORMAT))
         return err;
     struct hf_buf buf = {0};
     hf_buf_u32(&buf, STORE_FORMAT);
@@ -74,12 +81,34 @@ void meta_encode_status(const struct store_status *status, struct hf_buf *out)
     hf_buf_varint(out, status->keys);
     hf_buf_varint(out, status->rewinds);
     hf_buf_varint(out, status->minutes_from);
+    hf_buf_varint(out, status->repeated);
+    hf_buf_svarint(out, status->view.seen_ms);
+    hf_buf_varint(out, status->view.bus);
+    hf_buf_svarint(out, status->view.since_ms);
+    hf_buf_svarint(out, status->view.rewound_ms);
+    hf_buf_varint(out, status->view.waiting);
+    hf_buf_varint(out, status->view.messages);
+    hf_buf_varint(out, status->view.messages_max);
+}
+
+/* What format 1 does not have. */
+static void decode_more(struct hf_cur *cur, struct store_status *status)
+{
+    status->repeated = hf_cur_varint(cur);
+    status->view.seen_ms = hf_cur_svarint(cur);
+    uint64_t bus = hf_cur_varint(cur);
+    status->view.bus = bus <= STORE_BUS_UNFIT ? (enum store_bus)bus : STORE_BUS_UNKNOWN;
+    status->view.since_ms = hf_cur_svarint(cur);
+    status->view.rewound_ms = hf_cur_svarint(cur);
+    status->view.waiting = hf_cur_varint(cur);
+    status->view.messages = hf_cur_varint(cur);
+    status->view.messages_max = hf_cur_varint(cur);
 }
 
 enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out)
 {
     struct hf_cur cur = hf_cur_of(bytes, len);
-    struct store_status status;
+    struct store_status status = {0};
     status.position = hf_cur_varint(&cur);
     status.position_ms = hf_cur_svarint(&cur);
     status.stream_created_ns = hf_cur_svarint(&cur);
@@ -94,6 +123,8 @@ enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_statu
     status.rewinds = hf_cur_varint(&cur);
     uint64_t minutes_from = hf_cur_varint(&cur);
     status.minutes_from = (uint32_t)minutes_from;
+    if (hf_cur_left(&cur) > 0)
+        decode_more(&cur, &status);
     if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0 || minutes_from > UINT32_MAX)
         return HF_CORRUPT;
     *out = status;

@@ -58,6 +58,25 @@ struct store_options {
     void *context;
 };
 
+/* How the writer finds the bus. */
+enum store_bus {
+    STORE_BUS_UNKNOWN, /* it has not said */
+    STORE_BUS_WELL,
+    STORE_BUS_AWAY,    /* not connected, or JetStream is not there */
+    STORE_BUS_STUCK,   /* connected, but JetStream does not answer in time */
+    STORE_BUS_UNFIT    /* the stream cannot be used, or not be made */
+};
+
+struct store_view {
+    int64_t seen_ms;       /* when the writer last looked; 0 before the first */
+    enum store_bus bus;
+    int64_t since_ms;      /* since when the bus is well, or is not */
+    int64_t rewound_ms;    /* when the stream was last found lost, rewound or made anew; 0: never */
+    uint64_t waiting;      /* messages behind the position, when the stream was last heard of */
+    uint64_t messages;     /* in the stream */
+    uint64_t messages_max;
+};
+
 /* What one transaction says of the whole: kept in `meta`, written with every commit. */
 struct store_status {
     uint64_t position;          /* sequence of the last message folded; 0 before the first */
@@ -73,6 +92,8 @@ struct store_status {
     uint64_t keys;              /* distinct keys */
     uint64_t rewinds;           /* times the stream was found lost, rewound or made anew */
     uint32_t minutes_from;      /* every hour from this one on has all its minute cells; those before are expiring */
+    uint64_t repeated;          /* of the duplicates: samples of batches that had come before as a whole */
+    struct store_view view;
 };
 
 /* Open. The writer recovers first and makes what is missing. HF_BUSY: another writer has it (its pid is in `why`), or a

@@ -532,6 +532,47 @@ static void a_file_belongs_to_one_process(void **state)
     spool_release(&file);
 }
 
+/* As many files as batches may wait in: at most 9. */
+static int child_surveys(void)
+{
+    struct spool_survey survey;
+    if (spool_survey(dir, &survey, NULL) != HF_OK || survey.all_bytes < survey.bytes)
+        return 99;
+    return (int)(survey.files + 10 * survey.damaged_files);
+}
+
+static void what_waits_is_seen_from_outside(void **state)
+{
+    (void)state;
+    struct spool_survey survey;
+    assert_int_equal(spool_survey("/tmp/no/such/directory", &survey, NULL), HF_NOTFOUND);
+    assert_int_equal(in_child(child_surveys), 0);
+    struct spool_file *file = create(PRODUCER), *other;
+    append(file, 1);
+    assert_int_equal(in_child(child_surveys), 1);
+    spool_set_live(file, true);
+    assert_int_equal(in_child(child_surveys), 0);
+    assert_int_equal(in_child(child_claims), HF_BUSY);
+    append(file, 2);
+    spool_set_live(file, true);
+    assert_int_equal(in_child(child_surveys), 0);
+    spool_set_live(file, false);
+    assert_int_equal(in_child(child_surveys), 1);
+    assert_int_equal(in_child(child_claims), HF_BUSY);
+    spool_set_live(file, true);
+    spool_release(&file);
+    assert_int_equal(in_child(child_surveys), 1); /* nobody vouches for it any more */
+    assert_int_equal(spool_claim(spool, PRODUCER, &file, NULL), HF_OK);
+    assert_int_equal(in_child(child_surveys), 1);
+    other = create(PRODUCER + 1);
+    append(other, 1);
+    assert_int_equal(in_child(child_surveys), 2);
+    assert_int_equal(spool_keep(&other, "boot", NULL), HF_OK);
+    assert_int_equal(spool_finish(&file, NULL), HF_OK);
+    assert_int_equal(spool_survey(dir, &survey, NULL), HF_OK); /* nothing is locked by us */
+    assert_true(survey.files == 0 && survey.bytes == 0 && survey.all_bytes > 64 && survey.damaged_files == 0);
+}
+
 static int child_is_killed_while_it_appends(void)
 {
     struct spool *other;
@@ -650,6 +691,7 @@ UNIT_TESTS(spool_unit(what_is_appended_is_read), spool_unit(a_record_is_read_aga
            spool_unit(what_is_kept_comes_back_after_a_boot),
            spool_unit(a_damaged_file_is_not_kept_for_a_boot), spool_unit(a_newer_format_is_left_alone), spool_unit(the_limit_is_kept),
            spool_unit(a_full_disk_leaves_the_file_whole), spool_unit(a_file_belongs_to_one_process),
+           spool_unit(what_waits_is_seen_from_outside),
            spool_unit(the_file_of_a_killed_process_is_claimed), spool_unit(a_file_without_a_record_goes_away),
            spool_unit(files_have_the_access_of_the_directory), spool_unit(a_directory_that_cannot_serve_is_refused),
            spool_unit(what_is_no_spool_file_is_not_touched), spool_unit(the_oldest_file_is_listed_first))

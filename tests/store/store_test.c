@@ -240,6 +240,7 @@ static void other_records_are_kept(void **state)
     struct store_status status, back;
     struct hf_buf encoded = {0}, encoded_back = {0};
     memset(&status, 0xFF, sizeof status); /* every field at an end of its range */
+    status.view.bus = STORE_BUS_UNFIT;
     struct store *store = open_store(STORE_WRITER);
     struct store_read *read = begin_read(store);
     ok(store_read_status(read, &back));
@@ -778,20 +779,57 @@ static void overwrite(const char *name, off_t at, const void *bytes, size_t len)
     close(fd);
 }
 
+static void put_meta(struct store *store, const char *name, const void *bytes, size_t len)
+{
+    struct store_write *write = begin_write(store);
+    DBT key = dbt_of(name, strlen(name)), value = dbt_of(bytes, len);
+    assert_int_equal(store->env->tables[ENV_META]->put(store->env->tables[ENV_META], write->txn, &key, &value, 0), 0);
+    ok(store_write_commit(&write, &why));
+}
+
+static uint64_t position_of(struct store *store, uint64_t *repeated)
+{
+    struct store_status status;
+    struct store_read *read = begin_read(store);
+    ok(store_read_status(read, &status));
+    store_read_end(&read);
+    *repeated = status.repeated;
+    return status.position;
+}
+
+static void format_1_becomes_2(void **state)
+{
+    (void)state;
+    uint64_t repeated;
+    unsigned char bytes[64];
+    static const unsigned char status[13] = {5, 4, 4, 4, 9, 9, 0, 0, 0, 0, 1, 0, 7}, one[4] = {1, 0, 0, 0};
+    struct store *store = open_store(STORE_WRITER);
+    put_meta(store, "status", status, sizeof status);
+    put_meta(store, "format", one, sizeof one);
+    store_close(&store);
+    store = open_store(STORE_READER);
+    assert_int_equal(position_of(store, &repeated), 5);
+    assert_int_equal(repeated, 0);
+    store_close(&store);
+    store = open_store(STORE_WRITER);
+    assert_int_equal(position_of(store, &repeated), 5);
+    DBT key = dbt_of("format", 6), value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
+    assert_int_equal(store->env->tables[ENV_META]->get(store->env->tables[ENV_META], NULL, &key, &value, 0), 0);
+    assert_int_equal(bytes[0], 2);
+    store_close(&store);
+}
+
 static void other_versions_are_refused(void **state)
 {
     (void)state;
     struct store *store = open_store(STORE_WRITER);
-    struct store_write *write = begin_write(store);
-    unsigned char format[4] = {2, 0, 0, 0};
-    DBT key = dbt_of("format", 6), value = dbt_of(format, sizeof format);
-    assert_int_equal(store->env->tables[ENV_META]->put(store->env->tables[ENV_META], write->txn, &key, &value, 0), 0);
-    ok(store_write_commit(&write, &why));
+    static const unsigned char format[4] = {3, 0, 0, 0};
+    put_meta(store, "format", format, sizeof format);
     store_close(&store);
     fails(try_open(STORE_READER, &store), HF_INVALID);
-    assert_non_null(strstr(why.text, "format 2"));
+    assert_non_null(strstr(why.text, "format 3"));
     fails(try_open(STORE_WRITER, &store), HF_INVALID);
-    assert_non_null(strstr(why.text, "format 2"));
+    assert_non_null(strstr(why.text, "format 3"));
     unsigned char version = 9;
     overwrite("state", 8, &version, 1);
     fails(try_open(STORE_READER, &store), HF_INVALID);
@@ -1143,7 +1181,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(other_versions_are_refused), test(damage_is_told), test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
+           test(format_1_becomes_2), test(other_versions_are_refused), test(damage_is_told), test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
            test(a_reader_follows_recoveries), test(a_hang_ends_the_process))
