@@ -10,6 +10,7 @@ import threading
 import time
 
 from client import Client, HttpError
+from nats import Nats
 from rig import moment_of, parsed, until
 
 SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
@@ -43,6 +44,38 @@ class Supervisor(threading.Thread):
         with self.lock:
             process.send(signal.SIGKILL)
         return 1
+
+    def finish(self):
+        self.ended.set()
+        self.join()
+
+
+class NatsWatch(threading.Thread):
+    """Kills nats-server when JetStream gives no answer several times, as a watchdog of an administrator would: 2.9.10 hangs after
+    its disk was full. The supervisor starts it again."""
+
+    def __init__(self, rig, supervisor):
+        super().__init__(daemon=True)
+        self.rig = rig
+        self.supervisor = supervisor
+        self.ended = threading.Event()
+        self.kills = 0
+
+    def run(self):
+        failed = 0
+        while not self.ended.wait(0.3):
+            failed = 0 if self.answers() else failed + 1
+            if failed == 3 and self.rig.nats.alive():
+                self.kills += self.supervisor.kill(self.rig.nats)
+                failed = 0
+
+    def answers(self):
+        try:
+            with Nats(self.rig.nats_port, timeout=1) as nats:
+                nats.stream("HOURFOLD")
+            return True
+        except (OSError, KeyError, ValueError):
+            return False
 
     def finish(self):
         self.ended.set()

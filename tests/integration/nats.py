@@ -6,8 +6,8 @@ import socket
 
 
 class Nats:
-    def __init__(self, port):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port, timeout=20):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.lines = self.sock.makefile("rb")
         self.lines.readline()  # INFO
         self.sock.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nSUB inbox 1\r\n')
