@@ -15,7 +15,8 @@ etc/examples/%: etc/% Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc/examples && sed -e '/^#$$/{N;/To fill in/d;}' -e '/^#   [@][a-z]*[@] /d' \
 	  -e 's|[@]libexecdir@|$(pkglibexecdir)|g' -e 's|[@]sysconfdir@|$(pkgsysconfdir)|g' \
 	  -e 's|[@]rundir@|$(runstatedir)/hourfold|g' -e 's|[@]localstatedir@|$(localstatedir)/lib/hourfold|g' \
-	  -e 's|[@]port@|4222|g' -e 's|[@]url@|http://127.0.0.1:8080|g' $(srcdir)/etc/$* >$@.tmp && mv $@.tmp $@
+	  -e 's|[@]port@|4222|g' -e 's|[@]storelimit@|50GB|g' -e 's|[@]url@|http://127.0.0.1:8080|g' \
+	  $(srcdir)/etc/$* >$@.tmp && mv $@.tmp $@
 
 # The configuration. A file that is there already stays, and one that was changed is not removed.
 nodist_noinst_DATA = etc/hourfold.conf

@@ -118,7 +118,8 @@ struct attempt {
 static void on_attempt_result(struct ticket *ticket, enum hf_err result, const char *text)
 {
     struct attempt *attempt = (struct attempt *)ticket;
-    (void)text;
+    if (result != HF_OK)
+        hold_log_limited(attempt->hold, HF_WARNING, "publish_failed", result, text);
     ticket_note(attempt->hold->options.tally, result);
     pthread_mutex_lock(&attempt->hold->lock);
     attempt->result = result;

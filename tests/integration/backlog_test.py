@@ -49,7 +49,7 @@ def keeps_what_is_not_folded(tap, rig, server, what):
     """With the consumer down: the stream has all behind what is in the store."""
     with Nats(rig.nats_port) as nats:
         first = nats.stream("HOURFOLD")["first_seq"]
-    position = rig.counters(server)["position"]
+    position = until(lambda: rig.counters(server) if "position" in rig.counters(server) else None, 10, "health tells")["position"]
     tap.ok(first <= max(1, position), f"{what}: the stream begins at {first}, not past the stored position {position}")
 
 

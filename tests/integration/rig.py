@@ -185,7 +185,7 @@ class Rig:
     def instantiate(self, snippet, target, **more):
         """Fill in a file of etc/ as an administrator would."""
         fields = {"libexecdir": self.path / "libexec", "sysconfdir": self.path / "etc", "rundir": self.path / "run",
-                  "localstatedir": self.path / "state", "port": self.nats_port, **more}
+                  "localstatedir": self.path / "state", "port": self.nats_port, "storelimit": "10GB", **more}
         text = (SOURCE / "etc" / snippet).read_text()
         for name, value in fields.items():
             text = text.replace(f"@{name}@", str(value))
