@@ -66,3 +66,9 @@ EXTRA_DIST += tests/integration/threads_test.py
 check-tsan:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(THREAD_TESTS)'
 .PHONY: check-tsan
+
+# How much of what reads bytes from outside the seed corpora reach, in a build with --enable-coverage.
+EXTRA_DIST += tests/fuzz/coverage.py
+coverage-fuzz: $(FUZZ_TARGETS)
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' $(PYTHON3) $(srcdir)/tests/fuzz/coverage.py
+.PHONY: coverage-fuzz

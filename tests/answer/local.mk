@@ -11,3 +11,8 @@ FUZZ_TARGETS += tests/answer/path_fuzz
 tests_answer_path_fuzz_SOURCES = tests/answer/path_fuzz.c
 tests_answer_path_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/answer/corpus/path
+
+FUZZ_TARGETS += tests/answer/etag_fuzz
+tests_answer_etag_fuzz_SOURCES = tests/answer/etag_fuzz.c
+tests_answer_etag_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += tests/answer/corpus/etag

@@ -7,8 +7,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What no input of a fuzzer is long enough for. */
+static void refuse_too_long(void)
+{
+    static const char text[(1 << 20) + 1];
+    struct hf_conf *conf = NULL;
+    if (conf_parse(text, sizeof text, "fuzz", &conf, NULL) != HF_INVALID || conf != NULL)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool begun;
+    if (!begun)
+        refuse_too_long();
+    begun = true;
     struct hf_conf *conf = NULL;
     struct hf_why why = {""};
     enum hf_err err = conf_parse(size == 0 ? "" : (const char *)data, size, "fuzz", &conf, &why);

@@ -2,8 +2,9 @@
 /*
  * The reader of spool files. The first byte of the input chooses what the rest is:
  * a file as it is; the same with good checksums wherever something looks like a
- * header or a head, since no fuzzer finds one; or a plan of damage to a good file,
- * whose other records must all be read.
+ * header or a head, since no fuzzer finds one; a plan of damage to a good file,
+ * whose other records must all be read; or where to cut off a good file after it
+ * was opened.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -60,8 +61,8 @@ static void begin(void)
     must(file_fd >= 0 && pread(file_fd, good, sizeof good, 0) == (ssize_t)ends[RECORDS]);
 }
 
-/* Read the file to its end. Note which records of a good file were found. */
-static void read_file(const unsigned char *bytes, size_t len, bool found[RECORDS + 1])
+/* Read the file to its end, or to where it was cut off meanwhile. Note which records of a good file were found. */
+static void read_cut_file(const unsigned char *bytes, size_t len, size_t cut, bool found[RECORDS + 1])
 {
     struct spool_file *file;
     struct spool_record record;
@@ -69,11 +70,12 @@ static void read_file(const unsigned char *bytes, size_t len, bool found[RECORDS
     enum hf_err err;
     must(pwrite(file_fd, bytes, len, 0) == (ssize_t)len && ftruncate(file_fd, (off_t)len) == 0);
     must(spool_claim(spool, PRODUCER, &file, NULL) == HF_OK);
+    must(ftruncate(file_fd, (off_t)cut) == 0);
     do {
         before = at;
         err = spool_read(file, &at, &record);
         must(at >= before && at <= len);
-        must(err == HF_OK || err == HF_CORRUPT || err == HF_NOTFOUND || err == HF_INVALID);
+        must(err == HF_OK || err == HF_CORRUPT || err == HF_NOTFOUND || err == HF_INVALID || (err == HF_IO && cut < len));
         if (err == HF_OK) {
             must(record.len > 0 && record.at + 44 + record.len == at);
             must(memcmp(bytes + record.at + 44, record.bytes, record.len) == 0);
@@ -83,6 +85,11 @@ static void read_file(const unsigned char *bytes, size_t len, bool found[RECORDS
     } while (err == HF_OK || (err == HF_CORRUPT && at > before));
     must(err != HF_CORRUPT);
     spool_release(&file);
+}
+
+static void read_file(const unsigned char *bytes, size_t len, bool found[RECORDS + 1])
+{
+    read_cut_file(bytes, len, len, found);
 }
 
 static void mend(unsigned char *bytes, size_t len)
@@ -121,6 +128,23 @@ static void damage(const uint8_t *plan, size_t size)
         must(found[i] || touched[i] || ends[i] > len);
 }
 
+/* Two bytes: where to cut; and a plan of damage of three bytes. */
+static void cut_off(const uint8_t *plan, size_t size)
+{
+    unsigned char bytes[FILE_MAX];
+    bool found[RECORDS + 1] = {false};
+    size_t len = ends[RECORDS];
+    if (size < 2)
+        return;
+    size_t cut = (plan[0] | (size_t)plan[1] << 8) % len;
+    memcpy(bytes, good, len);
+    if (size >= 5)
+        bytes[(plan[2] | (size_t)plan[3] << 8) % len] ^= plan[4];
+    read_cut_file(bytes, len, cut, found);
+    for (unsigned i = 1; i <= RECORDS; i++)
+        must(found[i] || ends[i] > cut || size >= 5);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     bool found[RECORDS + 1] = {false};
@@ -128,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begin();
     if (size == 0 || size > FILE_MAX)
         return 0;
-    unsigned kind = data[0] % 3;
+    unsigned kind = data[0] % 4;
     data++;
     size--;
     if (kind == 0) {
@@ -140,8 +164,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mend(bytes, size);
         read_file(bytes, size, found);
         free(bytes);
-    } else {
+    } else if (kind == 2) {
         damage(data, size);
+    } else {
+        cut_off(data, size);
     }
     return 0;
 }

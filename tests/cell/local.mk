@@ -16,18 +16,4 @@ endif
 FUZZ_TARGETS += tests/cell/cell_fuzz
 tests_cell_cell_fuzz_SOURCES = tests/cell/cell_fuzz.c
 tests_cell_cell_fuzz_LDADD = $(FUZZ_LIBS)
-EXTRA_DIST += \
-	tests/cell/corpus/cell/add-edges \
-	tests/cell/corpus/cell/add-integers \
-	tests/cell/corpus/cell/add-signed \
-	tests/cell/corpus/cell/binary \
-	tests/cell/corpus/cell/coarse \
-	tests/cell/corpus/cell/coarse-signed \
-	tests/cell/corpus/cell/coarse-subnormal \
-	tests/cell/corpus/cell/coarse-wide \
-	tests/cell/corpus/cell/decimals \
-	tests/cell/corpus/cell/empty \
-	tests/cell/corpus/cell/full-counts \
-	tests/cell/corpus/cell/integers \
-	tests/cell/corpus/cell/minute \
-	tests/cell/corpus/cell/one
+EXTRA_DIST += tests/cell/corpus/cell

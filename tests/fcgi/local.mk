@@ -12,3 +12,8 @@ tests_fcgi_query_test_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/fcgi/collect_test
 tests_fcgi_collect_test_SOURCES = tests/fcgi/collect_test.c $(FCGI_CLIENT)
 tests_fcgi_collect_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/fcgi/route_fuzz
+tests_fcgi_route_fuzz_SOURCES = tests/fcgi/route_fuzz.c fcgi/route.c fcgi/route.h
+tests_fcgi_route_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += tests/fcgi/corpus/route

@@ -13,12 +13,4 @@ tests_fold_model_test_LDADD = $(UNIT_LIBS)
 FUZZ_TARGETS += tests/fold/window_fuzz
 tests_fold_window_fuzz_SOURCES = tests/fold/window_fuzz.c
 tests_fold_window_fuzz_LDADD = $(FUZZ_LIBS)
-EXTRA_DIST += \
-	tests/fold/corpus/window/full-gap \
-	tests/fold/corpus/window/gap \
-	tests/fold/corpus/window/half-a-pair \
-	tests/fold/corpus/window/highest \
-	tests/fold/corpus/window/nothing-missing \
-	tests/fold/corpus/window/past-the-end \
-	tests/fold/corpus/window/two-gaps \
-	tests/fold/corpus/window/version-2
+EXTRA_DIST += tests/fold/corpus/window
