@@ -109,6 +109,19 @@ static void answer_unavailable(const struct server *server, struct request *requ
     refuse(server, request, 503, RETRY_AFTER, "unavailable", message, "");
 }
 
+/* More comes than can be taken. */
+static void refuse_excess(const struct server *server, struct request *request)
+{
+    refuse(server, request, 503, RETRY_AFTER, "unavailable", "more is sent than can be taken; send again later", "");
+}
+
+static void shed(void *context, struct request *request)
+{
+    const struct server *server = context;
+    tally_shed(server->tally, TALLY_OVERLOAD, 0);
+    refuse_excess(server, request);
+}
+
 /* The answer to a held request. */
 static void answer_held(void *context, struct request *request, enum hf_err outcome)
 {
@@ -193,7 +206,7 @@ static bool read_body(const struct server *server, struct request *request, enum
         refuse(server, request, 415, "", "unsupported_type", "send application/json or text/plain", "");
         return false;
     }
-    enum hf_err err = request_body(request, (size_t)server->conf->collect.max_body, &body, &len);
+    enum hf_err err = request_body(request, &body, &len);
     if (err == HF_FULL) {
         refuse(server, request, 413, "", "too_large", "the body is longer than collect.max_body", "");
         return false;
@@ -234,8 +247,11 @@ static void keep(const struct server *server, struct request *request, const str
     if (err == HF_FULL) {
         tally_add(server->tally, TALLY_REFUSED, TALLY_TOO_LARGE, samples);
         refuse(server, request, 413, "", "too_large", "the samples of one request do not fit into one message", "");
+    } else if (err == HF_BUSY) {
+        tally_shed(server->tally, TALLY_ROOM, samples);
+        refuse_excess(server, request);
     } else if (err != HF_OK) {
-        tally_shed(server->tally, err == HF_AWAY ? TALLY_BUS : err == HF_BUSY ? TALLY_ROOM : TALLY_MEMORY, samples);
+        tally_shed(server->tally, err == HF_AWAY ? TALLY_BUS : TALLY_MEMORY, samples);
         answer_unavailable(server, request, err);
     }
 }
@@ -320,7 +336,7 @@ static int serve(struct server *server)
     struct hold_options options = {.conf = server->conf,
                                    .name = server->program->name,
                                    .tally = server->tally,
-                                   .requests_max = loop_held_max(server->loop),
+                                   .requests_max = loop_requests_max(server->loop),
                                    .answer = answer_held,
                                    .context = server};
     enum hf_err err = hold_open(&options, &server->hold, &why);
@@ -345,7 +361,10 @@ static int run(struct server *server, const struct cli_args *args)
     struct hf_why why = {""};
     struct loop_options options = {.listen = args->socket,
                                    .threads = (unsigned)server->conf->collect.threads,
+                                   .body_max = (size_t)server->conf->collect.max_body,
+                                   .queue_wait_ms = HOLD_ROOM_WAIT_MS,
                                    .handle = handle,
+                                   .shed = shed,
                                    .thread_begin = worker_begin,
                                    .thread_end = worker_end,
                                    .context = server};

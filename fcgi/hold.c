@@ -255,7 +255,7 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
 {
     long long now = now_ms();
     for (;;) {
-        enum hf_err err = await_room(hold, now + HOLD_ROOM_WAIT_MS);
+        enum hf_err err = await_room(hold, now + HOLD_ROOM_WAIT_MS - request_age_ms(request));
         if (err != HF_OK)
             return err;
         struct held_batch *batch = hold->open;
@@ -306,9 +306,7 @@ static struct hold *hold_new(const struct hold_options *options)
     if (hold == NULL)
         return NULL;
     hold->options = *options;
-    /* A few fewer than there are, so that requests can be taken and refused while these wait. */
-    unsigned spare = (unsigned)options->conf->collect.threads;
-    hold->held_max = options->requests_max > 2 * spare ? options->requests_max - spare : spare;
+    hold->held_max = (options->requests_max + 1) / 2; /* so that others can be read and refused while these wait */
     init_cond(&hold->wake_sender);
     init_cond(&hold->wake_steward);
     init_cond(&hold->changed);

@@ -33,7 +33,9 @@
 
 #define HOLD_WAIT_MS 4000      /* the longest a request waits for its acknowledgement */
 #define HOLD_END_MS 3000       /* the same, when the program ends */
-#define HOLD_ROOM_WAIT_MS 2000 /* the longest hold_add() waits for room in a batch */
+/* The longest from the reading of a request until its samples are in a batch. With what a full row of batches takes until it is
+ * acknowledged, a request that is too much is refused in well under a second, and one that is not is taken. */
+#define HOLD_ROOM_WAIT_MS 500
 
 struct hold;
 
@@ -55,8 +57,8 @@ HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct h
 bool hold_await_ready(struct hold *hold, int64_t wait_ms);
 
 /* Put the samples (at least one) into the open batch and hold the request. Otherwise than with HF_OK the request stays the
- * caller's: HF_AWAY, the bus is away or does not answer; HF_BUSY, there is no room; HF_FULL, they do not fit into any batch; HF_NOMEM. May
- * wait for room. Thread safe. */
+ * caller's: HF_AWAY, the bus is away or does not answer; HF_BUSY, there was no room in time; HF_FULL, they do not fit into any batch; HF_NOMEM. Waits
+ * for room. Thread safe. */
 HF_MUST_CHECK enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request);
 
 /* Publish what is open, wait for what is out at most HOLD_END_MS, answer all, disconnect, free. No hold_add() may run.

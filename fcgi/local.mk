@@ -2,13 +2,16 @@ EXTRA_DIST += fcgi/.may_include
 
 noinst_LIBRARIES += fcgi/libloop.a
 fcgi_libloop_a_SOURCES = \
-	fcgi/loop.c fcgi/loop.h \
+	fcgi/clock.h \
+	fcgi/loop.c fcgi/loop.h fcgi/loop_inner.h \
+	fcgi/reactor.c \
+	fcgi/record.c fcgi/record.h \
+	fcgi/request.c \
 	fcgi/socket.c fcgi/socket.h
-FCGI_PROGRAM_LIBS = fcgi/libloop.a $(FCGI_LIBS) $(HOURFOLD_LIBS)
+FCGI_PROGRAM_LIBS = fcgi/libloop.a $(HOURFOLD_LIBS)
 
 pkglibexec_PROGRAMS += fcgi/hourfold-collect
 fcgi_hourfold_collect_SOURCES = \
-	fcgi/clock.h \
 	fcgi/collect.c \
 	fcgi/drain.c fcgi/drain.h \
 	fcgi/hold.c fcgi/hold.h fcgi/hold_inner.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The FastCGI frame that the two handlers share: a listening socket, threads
- * that accept and read requests, the answer to each, and a clean end.
+ * The FastCGI frame that the two handlers share: a listening socket, one thread
+ * that accepts and reads requests, threads that run the handler, and a clean end.
  *
  * A program calls, in this order and from its main thread:
  *
@@ -14,33 +14,50 @@
  *     ...            answer the requests still held
  *     loop_close()
  *
- * A handler owns its request until request_answer() or request_error(), which
- * is called exactly once, by any thread, before or after the handler returns.
- * A handler that returns without having answered holds the request; its thread
- * goes on with the next one. At most loop_held_max() requests are out at once:
- * then accepting waits, and connections queue up in the kernel.
+ * A handler gets a request when all of it has been read, so that a slow client
+ * costs memory and no thread. It owns the request until request_answer() or
+ * request_error(), which is called exactly once, by any thread, before or after
+ * the handler returns. A handler that returns without having answered holds the
+ * request; its thread goes on with the next one. An answer that the web server
+ * does not take at once waits for it without a thread, too.
+ *
+ * All is bounded: loop_requests_max() connections at once, LOOP_INPUT_MAX bytes of
+ * requests being read or waiting for a thread (or what four of the longest take,
+ * when that is more), LOOP_HEAD_MS for the parameters of a request and
+ * LOOP_BODY_MS for all of it. When there is no room, the request that has been
+ * read for the longest time, beyond LOOP_PATIENCE_MS, gives way.
  *
  * Each request has its connection to itself: it is closed after the answer even
- * when the web server would have kept it (FCGI_KEEP_CONN), because a kept
- * connection would pin a thread.
+ * when the web server would have kept it (FCGI_KEEP_CONN).
  */
 #ifndef HF_FCGI_LOOP_H
 #define HF_FCGI_LOOP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct loop;
 struct request;
 
+#define LOOP_INPUT_MAX (64u << 20)
+#define LOOP_HEAD_MS 5000
+#define LOOP_BODY_MS 75000 /* a little more than the shipped configurations of Apache give a client */
+#define LOOP_PATIENCE_MS 1000
+
 struct loop_options {
     const char *listen; /* "unix:/path" or "127.0.0.1:9000" or "[::1]:9000"; NULL takes descriptor 0 */
-    unsigned threads;   /* that accept and run the handler */
+    unsigned threads;   /* that run the handler */
+    size_t body_max;    /* of the body of a POST */
+    int64_t queue_wait_ms; /* the longest a request may wait for a thread; it is shed then */
     /* Serve one request. `state` is what `thread_begin` made for this thread. Parameters and body live until the answer
      * and until the handler returns, whichever comes first. */
     void (*handle)(void *context, void *state, struct request *request);
+    /* Answer, before it returns and without waiting for anything, a request that cannot be served for want of time or room. On any
+     * thread. Its body may not be asked for. */
+    void (*shed)(void *context, struct request *request);
     /* Called on each thread before its first request and after its last; both NULL, or both set. When begin returns
      * NULL, loop_run() fails with HF_NOMEM. */
     void *(*thread_begin)(void *context);
@@ -62,8 +79,8 @@ HF_MUST_CHECK enum hf_err loop_run(struct loop *loop, struct hf_why *why);
 void loop_stop(struct loop *loop);
 bool loop_stopping(const struct loop *loop);
 
-/* The most requests that can be held at once. */
-unsigned loop_held_max(const struct loop *loop);
+/* The most connections at once: of requests being read, waiting for a thread, and held. */
+unsigned loop_requests_max(const struct loop *loop);
 
 /* Close and free; removes the Unix socket it made. No request may be out. NULL inside is allowed. */
 void loop_close(struct loop **loop);
@@ -80,14 +97,15 @@ const char *request_param(const struct request *request, const char *name);
 /* The same, but NULL when it is absent. */
 const char *request_param_or_null(const struct request *request, const char *name);
 
-/* Read the whole body of a POST, at most `max` bytes. `*bytes` is followed by a NUL and belongs to the thread: it lives until the
- * handler returns. Once per request, in the handler alone. HF_FULL: the body is longer than `max`; HF_INVALID: it did not
- * come as announced (the client went away, CONTENT_LENGTH is malformed or differs from what came); HF_NOMEM. Without
- * CONTENT_LENGTH (a chunked body through mod_proxy_fcgi) everything up to the end of input is taken. */
-HF_MUST_CHECK enum hf_err request_body(struct request *request, size_t max, const char **bytes, size_t *len);
+/* How long ago all of the request had been read; 0 when it is shed while it is being read. */
+int64_t request_age_ms(const struct request *request);
 
-/* Answer and let go of the request; it may not be touched afterwards. A POST whose body was not read is answered on its
- * handler's thread alone. `headers` are whole lines, each with its "\r\n",
+/* The body of a POST. `*bytes` is followed by a NUL. In the handler alone. HF_FULL: it is longer than `body_max`; HF_INVALID: it
+ * did not come as announced (the client went away, CONTENT_LENGTH is malformed or differs from what came); HF_NOMEM. Without
+ * CONTENT_LENGTH (a chunked body through mod_proxy_fcgi) everything up to the end of input is taken. */
+HF_MUST_CHECK enum hf_err request_body(struct request *request, const char **bytes, size_t *len);
+
+/* Answer and let go of the request; it may not be touched afterwards. `headers` are whole lines, each with its "\r\n",
  * or "". Content-Length is added, save for 204 and 304; the body is left out for them and for HEAD. */
 void request_answer(struct request *request, unsigned status, const char *headers, const void *body, size_t len);
 

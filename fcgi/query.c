@@ -22,6 +22,7 @@
 
 #define OPEN_AGAIN_MS 200 /* between two tries to open the store */
 #define LOG_EVERY_MS 10000
+#define QUEUE_WAIT_MS 5000 /* the longest a request may wait for a thread */
 
 struct server {
     const struct cli_program *program;
@@ -129,6 +130,13 @@ static void handle(void *context, void *state, struct request *request)
     request_answer(request, response->status, response->headers, response->body, response->body_bytes);
 }
 
+static void shed(void *context, struct request *request)
+{
+    (void)context;
+    request_error(request, 503, "Cache-Control: no-store\r\nRetry-After: 2\r\n", "unavailable",
+                  "too many requests wait; ask again later", "");
+}
+
 static void *worker_begin(void *context)
 {
     struct server *server = context;
@@ -166,7 +174,9 @@ static int run(struct server *server, const struct cli_args *args)
     struct hf_why why = {""};
     struct loop_options options = {.listen = args->socket,
                                    .threads = (unsigned)server->conf->query.threads,
+                                   .queue_wait_ms = QUEUE_WAIT_MS,
                                    .handle = handle,
+                                   .shed = shed,
                                    .thread_begin = worker_begin,
                                    .thread_end = worker_end,
                                    .context = server};

@@ -84,7 +84,7 @@ static enum hf_err listen_unix(const char *path, struct fcgi_socket *out, struct
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return hf_fail(why, HF_IO, "socket: %s", strerror(errno));
-    /* Whoever can connect can send any FastCGI request, and make libfcgi abort: the owner and its group alone. */
+    /* Whoever can connect can send any FastCGI request, in the name of any client: the owner and its group alone. */
     mode_t before = umask(0117);
     int failed = bind(fd, (const struct sockaddr *)&address, sizeof address);
     int bind_errno = errno;

@@ -97,18 +97,31 @@ static bool send_all(int fd, const unsigned char *bytes, size_t len)
     return true;
 }
 
-static bool send_request(int fd, const struct fcgi_ask *ask, bool finish)
+static void put_request(struct hf_buf *out, const struct fcgi_ask *ask, bool finish)
 {
     static const unsigned char responder[8] = {0, 1, 0, 0, 0, 0, 0, 0};
-    struct hf_buf out = {0};
     size_t body_bytes = ask->body == NULL ? 0 : ask->body_bytes > 0 ? ask->body_bytes : strlen(ask->body);
-    put_record(&out, BEGIN_REQUEST, responder, sizeof responder);
-    put_params(&out, ask, body_bytes);
+    put_record(out, BEGIN_REQUEST, responder, sizeof responder);
+    put_params(out, ask, body_bytes);
     for (size_t at = 0; at < body_bytes; at += 32768)
-        put_record(&out, STDIN, ask->body + at, body_bytes - at < 32768 ? body_bytes - at : 32768);
+        put_record(out, STDIN, ask->body + at, body_bytes - at < 32768 ? body_bytes - at : 32768);
     if (finish)
-        put_record(&out, STDIN, "", 0);
-    assert_true(hf_buf_ok(&out));
+        put_record(out, STDIN, "", 0);
+    assert_true(hf_buf_ok(out));
+}
+
+unsigned char *fcgi_bytes(const struct fcgi_ask *ask, size_t *len)
+{
+    struct hf_buf out = {0};
+    put_request(&out, ask, true);
+    *len = out.len;
+    return out.data;
+}
+
+static bool send_request(int fd, const struct fcgi_ask *ask, bool finish)
+{
+    struct hf_buf out = {0};
+    put_request(&out, ask, finish);
     bool sent = send_all(fd, out.data, out.len);
     hf_buf_free(&out);
     return sent;

@@ -33,6 +33,8 @@ int fcgi_connect(const char *path); /* a connected descriptor, or -1 */
 bool fcgi_send(int fd, const struct fcgi_ask *ask);
 /* The same without the record that ends the body. */
 bool fcgi_send_unfinished(int fd, const struct fcgi_ask *ask);
+/* The bytes of a request, to be freed by the caller. */
+unsigned char *fcgi_bytes(const struct fcgi_ask *ask, size_t *len);
 void fcgi_finish(int fd); /* send that record */
 /* Read an answer to its end and close `fd`; fail the test after `wait_ms`. */
 void fcgi_receive(int fd, long wait_ms, struct fcgi_answer *out);

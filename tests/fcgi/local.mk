@@ -3,7 +3,12 @@ FCGI_CLIENT = tests/fcgi/client.c tests/fcgi/client.h $(NATS_SERVER)
 
 UNIT_TESTS += tests/fcgi/loop_test
 tests_fcgi_loop_test_SOURCES = tests/fcgi/loop_test.c $(FCGI_CLIENT)
-tests_fcgi_loop_test_LDADD = fcgi/libloop.a $(FCGI_LIBS) $(UNIT_LIBS)
+tests_fcgi_loop_test_LDADD = fcgi/libloop.a $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/fcgi/record_fuzz
+tests_fcgi_record_fuzz_SOURCES = tests/fcgi/record_fuzz.c
+tests_fcgi_record_fuzz_LDADD = fcgi/libloop.a $(FUZZ_LIBS)
+EXTRA_DIST += tests/fcgi/corpus/record
 
 UNIT_TESTS += tests/fcgi/query_test
 tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.h $(FCGI_CLIENT)
@@ -17,3 +22,8 @@ FUZZ_TARGETS += tests/fcgi/route_fuzz
 tests_fcgi_route_fuzz_SOURCES = tests/fcgi/route_fuzz.c fcgi/route.c fcgi/route.h
 tests_fcgi_route_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/fcgi/corpus/route
+
+# 100,000 malformed FastCGI sequences. The seed is printed; HF_TEST_SEED repeats it.
+check-malformed: all tests/fcgi/collect_test
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_MALFORMED=100000 tests/fcgi/collect_test
+.PHONY: check-malformed

@@ -16,7 +16,9 @@
 #include "client.h"
 
 #define BODY_MAX 100000
-#define HELD_MAX 2000
+#define BIG_BYTES 4000000
+#define QUEUE_WAIT_MS 2000
+#define HELD_MAX 4000
 
 struct rig {
     char dir[64];
@@ -25,6 +27,9 @@ struct rig {
     struct loop *loop;
     pthread_t thread;
     pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool blocked;
+    char *big;
     struct request *held[HELD_MAX];
     unsigned held_count;
     enum hf_err run_result;
@@ -34,7 +39,7 @@ struct rig {
 
 static struct rig rig;
 
-/* /hold keeps the request; everything else is echoed: the body of a POST, or the URI. */
+/* /hold keeps the request, /block keeps its thread; everything else is echoed: the body of a POST, or the URI. */
 static void handle(void *context, void *state, struct request *request)
 {
     const char *uri = request_param(request, "REQUEST_URI");
@@ -48,6 +53,16 @@ static void handle(void *context, void *state, struct request *request)
         pthread_mutex_unlock(&rig.lock);
         return;
     }
+    if (strcmp(uri, "/block") == 0) {
+        pthread_mutex_lock(&rig.lock);
+        while (rig.blocked)
+            pthread_cond_wait(&rig.changed, &rig.lock);
+        pthread_mutex_unlock(&rig.lock);
+    }
+    if (strcmp(uri, "/big") == 0) {
+        request_answer(request, 200, "", rig.big, BIG_BYTES);
+        return;
+    }
     if (strcmp(uri, "/unread") == 0) {
         request_error(request, 415, "X-More: yes\r\n", "unsupported_type", "a \"quoted\" message", "type");
         return;
@@ -57,13 +72,19 @@ static void handle(void *context, void *state, struct request *request)
         return;
     }
     if (request_method(request) == REQUEST_POST) {
-        enum hf_err err = request_body(request, BODY_MAX, &body, &len);
+        enum hf_err err = request_body(request, &body, &len);
         if (err != HF_OK) {
             request_error(request, err == HF_FULL ? 413 : 400, "", "refused", "refused", NULL);
             return;
         }
     }
     request_answer(request, 200, "Content-Type: text/plain\r\n", body, len);
+}
+
+static void shed(void *context, struct request *request)
+{
+    assert_ptr_equal(context, &rig);
+    request_error(request, 503, "", "unavailable", "shed", NULL);
 }
 
 static void *thread_begin(void *context)
@@ -89,7 +110,8 @@ static void *run(void *argument)
 
 static struct loop_options options_of(unsigned threads)
 {
-    return (struct loop_options){.listen = rig.address, .threads = threads, .handle = handle,
+    return (struct loop_options){.listen = rig.address, .threads = threads, .body_max = BODY_MAX,
+                                 .queue_wait_ms = QUEUE_WAIT_MS, .handle = handle, .shed = shed,
                                  .thread_begin = thread_begin, .thread_end = thread_end, .context = &rig};
 }
 
@@ -121,6 +143,7 @@ static int setup(void **state)
     (void)state;
     memset(&rig, 0, sizeof rig);
     pthread_mutex_init(&rig.lock, NULL);
+    pthread_cond_init(&rig.changed, NULL);
     snprintf(rig.dir, sizeof rig.dir, "/tmp/hf-loop-XXXXXX");
     assert_non_null(mkdtemp(rig.dir));
     snprintf(rig.path, sizeof rig.path, "%s/socket", rig.dir);
@@ -133,6 +156,7 @@ static int teardown(void **state)
     (void)state;
     unlink(rig.path);
     rmdir(rig.dir);
+    pthread_cond_destroy(&rig.changed);
     pthread_mutex_destroy(&rig.lock);
     return 0;
 }
@@ -332,33 +356,13 @@ static void a_peer_that_left_is_no_harm(void **state)
     stop();
 }
 
-#define MANY_THREADS 8u
-
-/* Each thread but one is taken by a peer that sends half a record: the last has to be there for a request. */
-static void all_threads_accept(void)
-{
-    int halves[MANY_THREADS - 1];
-    for (unsigned i = 0; i < MANY_THREADS - 1; i++) {
-        halves[i] = fcgi_connect(rig.path);
-        send(halves[i], "\1\1\0\1", 4, MSG_NOSIGNAL);
-    }
-    int good = fcgi_connect(rig.path);
-    struct fcgi_answer answer;
-    fcgi_send(good, &(struct fcgi_ask){.uri = "/x"});
-    fcgi_receive(good, 3000, &answer); /* sooner than the others are given up */
-    assert_int_equal(answer.status, 200);
-    fcgi_answer_free(&answer);
-    for (unsigned i = 0; i < MANY_THREADS - 1; i++)
-        close(halves[i]);
-}
-
 static void accepting_waits_when_too_many_are_held(void **state)
 {
     (void)state;
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
-    start(MANY_THREADS);
-    unsigned most = loop_held_max(rig.loop);
+    start(2);
+    unsigned most = loop_requests_max(rig.loop);
     struct rlimit more = {files.rlim_max, files.rlim_max};
     setrlimit(RLIMIT_NOFILE, &more);
     assert_true(most <= HELD_MAX);
@@ -383,7 +387,6 @@ static void accepting_waits_when_too_many_are_held(void **state)
         assert_int_equal(answer.status, 204);
         fcgi_answer_free(&answer);
     }
-    all_threads_accept();
     stop();
     free(fds);
     setrlimit(RLIMIT_NOFILE, &files);
@@ -419,24 +422,128 @@ static void bad_records_are_no_harm(void **state)
     stop();
 }
 
-static void a_silent_peer_costs_seconds_not_a_thread(void **state)
+static void slow_peers_cost_no_thread(void **state)
 {
     (void)state;
-    start(2);
-    int idle = fcgi_connect(rig.path);
-    int partial = fcgi_connect(rig.path);
-    send(partial, "\1\1\0\1\0\10\0\0", 8, MSG_NOSIGNAL);
-    int good = fcgi_connect(rig.path); /* both threads are taken */
-    fcgi_send(good, &(struct fcgi_ask){.uri = "/x"});
+    enum { PEERS = 100 };
+    int fds[3 * PEERS];
+    start(1);
+    for (unsigned i = 0; i < PEERS; i++) {
+        fds[3 * i] = fcgi_connect(rig.path); /* silent */
+        fds[3 * i + 1] = fcgi_connect(rig.path);
+        assert_int_equal(send(fds[3 * i + 1], "\1\1\0\1\0\10\0\0", 8, MSG_NOSIGNAL), 8);
+        fds[3 * i + 2] = fcgi_connect(rig.path);
+        fcgi_send_unfinished(fds[3 * i + 2], &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello"});
+    }
+    long long begin = test_now_ms();
+    for (unsigned i = 0; i < 50; i++)
+        get_works();
+    assert_true_of(test_now_ms() - begin < 2000, "took %lld ms", test_now_ms() - begin);
+    for (unsigned i = 0; i < PEERS; i++) { /* who has told what is wanted may take longer than who has not */
+        struct fcgi_answer answer;
+        assert_true(fcgi_closes(fds[3 * i], 8000));
+        assert_true(fcgi_closes(fds[3 * i + 1], 8000));
+        assert_true(fcgi_silent(fds[3 * i + 2], 0));
+        fcgi_finish(fds[3 * i + 2]);
+        fcgi_receive(fds[3 * i + 2], 5000, &answer);
+        assert_string_equal(answer.body, "hello");
+        fcgi_answer_free(&answer);
+        close(fds[3 * i]);
+        close(fds[3 * i + 1]);
+    }
+    assert_true(test_now_ms() - begin < 10000);
+    stop();
+}
+
+static void who_takes_an_answer_slowly_costs_no_thread(void **state)
+{
+    (void)state;
     struct fcgi_answer answer;
-    fcgi_receive(good, 8000, &answer);
+    start(1);
+    rig.big = malloc(BIG_BYTES);
+    for (size_t i = 0; i < BIG_BYTES; i++)
+        rig.big[i] = (char)('a' + i % 23);
+    int slow = fcgi_connect(rig.path);
+    fcgi_send(slow, &(struct fcgi_ask){.uri = "/big"});
+    for (unsigned i = 0; i < 50; i++)
+        get_works();
+    fcgi_receive(slow, 5000, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.body_bytes, BIG_BYTES);
+    assert_memory_equal(answer.body, rig.big, BIG_BYTES);
+    fcgi_answer_free(&answer);
+    int gone = fcgi_connect(rig.path);
+    fcgi_send(gone, &(struct fcgi_ask){.uri = "/big"});
+    get_works();
+    close(gone);
+    get_works();
+    stop();
+    free(rig.big);
+}
+
+static void who_waited_too_long_is_shed(void **state)
+{
+    (void)state;
+    int fds[20];
+    struct fcgi_answer answer;
+    start(1);
+    rig.blocked = true;
+    int blocking = fcgi_connect(rig.path);
+    fcgi_send(blocking, &(struct fcgi_ask){.uri = "/block"});
+    for (unsigned i = 0; i < 20; i++) {
+        fds[i] = fcgi_connect(rig.path);
+        fcgi_send(fds[i], &(struct fcgi_ask){.method = "POST", .uri = "/x", .body = "lost"});
+    }
+    assert_true(fcgi_silent(fds[0], QUEUE_WAIT_MS + 100));
+    pthread_mutex_lock(&rig.lock);
+    rig.blocked = false;
+    pthread_cond_signal(&rig.changed);
+    pthread_mutex_unlock(&rig.lock);
+    fcgi_receive(blocking, 1000, &answer);
     assert_int_equal(answer.status, 200);
     fcgi_answer_free(&answer);
-    assert_true(fcgi_closes(idle, 1000));
-    assert_true(fcgi_closes(partial, 1000));
-    close(idle);
-    close(partial);
+    for (unsigned i = 0; i < 20; i++) {
+        fcgi_receive(fds[i], 1000, &answer);
+        assert_int_equal(answer.status, 503);
+        fcgi_answer_free(&answer);
+    }
+    get_works();
     stop();
+}
+
+/* Bodies that are never finished, more than may be kept: the oldest give way, once they have had their time. */
+static void slow_bodies_are_bounded(void **state)
+{
+    (void)state;
+    enum { PEERS = 40, BYTES = 4000000 }; /* in buffers of 4 MiB */
+    int fds[PEERS];
+    char *body = calloc(1, BYTES);
+    struct loop_options options = options_of(1);
+    options.body_max = BYTES;
+    assert_int_equal(loop_open(&options, &rig.loop, NULL), HF_OK);
+    assert_int_equal(pthread_create(&rig.thread, NULL, run, &rig), 0);
+    unsigned shed_count = 0;
+    for (unsigned i = 0; i < PEERS; i++) {
+        fds[i] = fcgi_connect(rig.path);
+        fcgi_send_unfinished(fds[i], &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = body, .body_bytes = BYTES,
+                                                        .length = "5000000"});
+        get_works();
+    }
+    for (unsigned i = 0; i < PEERS; i++) {
+        if (fcgi_silent(fds[i], 0)) {
+            close(fds[i]);
+            continue;
+        }
+        struct fcgi_answer answer;
+        fcgi_receive(fds[i], 3000, &answer);
+        assert_int_equal(answer.status, 503);
+        fcgi_answer_free(&answer);
+        shed_count++;
+    }
+    assert_in_range(shed_count, PEERS - LOOP_INPUT_MAX / (4 << 20), PEERS - 10);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/p", .body = body, .body_bytes = BYTES}, 200, NULL);
+    stop();
+    free(body);
 }
 
 static void it_stops_while_a_body_trickles(void **state)
@@ -445,14 +552,11 @@ static void it_stops_while_a_body_trickles(void **state)
     start(1);
     int fd = fcgi_connect(rig.path);
     fcgi_send_unfinished(fd, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "10"});
-    int next = fcgi_connect(rig.path);
-    fcgi_send(next, &(struct fcgi_ask){.uri = "/x"});
-    assert_true(fcgi_silent(next, 300)); /* the one thread is with the body */
+    get_works();
     long long begin = test_now_ms();
     stop();
     assert_true_of(test_now_ms() - begin < 4000, "took %lld ms", test_now_ms() - begin);
     close(fd);
-    close(next);
 }
 
 static unsigned held_now(void)
@@ -468,25 +572,26 @@ static void who_connected_before_the_stop_is_served(void **state)
     (void)state;
     int fds[20];
     start(1);
-    int slow = fcgi_connect(rig.path); /* keeps the one thread, so that the others wait to be accepted */
+    int slow = fcgi_connect(rig.path);
     fcgi_send_unfinished(slow, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello"});
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < 20; i++)
         fds[i] = fcgi_connect(rig.path);
-        fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/x"});
-    }
-    assert_true(fcgi_silent(fds[0], 300));
+    get_works();
     loop_stop(rig.loop);
     struct stat st;
     for (long long until = test_now_ms() + 5000; stat(rig.path, &st) == 0;) /* from now on nobody else connects */
         assert_true(test_now_ms() < until);
     fcgi_finish(slow);
+    struct fcgi_answer answer;
+    fcgi_receive(slow, 5000, &answer);
+    assert_string_equal(answer.body, "hello");
+    fcgi_answer_free(&answer);
     for (unsigned i = 0; i < 20; i++) {
-        struct fcgi_answer answer;
+        fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/x"});
         fcgi_receive(fds[i], 5000, &answer);
         assert_int_equal(answer.status, 200);
         fcgi_answer_free(&answer);
     }
-    close(slow);
     await_end();
 }
 
@@ -537,7 +642,10 @@ int main(void)
         in_folder(held_requests_are_answered_later),
         in_folder(a_peer_that_left_is_no_harm),
         in_folder(bad_records_are_no_harm),
-        in_folder(a_silent_peer_costs_seconds_not_a_thread),
+        in_folder(slow_peers_cost_no_thread),
+        in_folder(who_takes_an_answer_slowly_costs_no_thread),
+        in_folder(who_waited_too_long_is_shed),
+        in_folder(slow_bodies_are_bounded),
         in_folder(it_stops_while_a_body_trickles),
         in_folder(who_connected_before_the_stop_is_served),
         /* Those that need descriptors as they are (valgrind has a limit of its own), and many. */
