@@ -1,0 +1,19 @@
+# tests of faults: crash points and failures of each system call, and of each allocation
+FAULT = tests/fault/fault.c tests/fault/fault.h
+
+UNIT_TESTS += tests/fault/spool_crash_test
+tests_fault_spool_crash_test_SOURCES = tests/fault/spool_crash_test.c $(FAULT)
+tests_fault_spool_crash_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
+tests_fault_spool_crash_test_LDADD = $(UNIT_LIBS)
+
+# HF_TEST_FULL=1: at every call, not at some chosen by HF_TEST_SEED.
+FAULT_STREAM = tests/fault/stream.c tests/fault/stream.h $(FAULT)
+UNIT_TESTS += tests/fault/store_crash_test
+tests_fault_store_crash_test_SOURCES = tests/fault/store_crash_test.c $(FAULT_STREAM)
+tests_fault_store_crash_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
+tests_fault_store_crash_test_LDADD = $(UNIT_LIBS)
+
+check-crash: tests/fault/spool_crash_test tests/fault/store_crash_test
+	tests/fault/spool_crash_test
+	HF_TEST_FULL=1 tests/fault/store_crash_test
+.PHONY: check-crash
