@@ -8,12 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/page.h"
 #include "store/region.h"
 #include "store/store.h"
 
 #define MEGABYTE (1024u * 1024u)
-/* A page larger than the kernel's own is not written in one piece: a process killed inside pwrite() leaves half of it. */
-#define TABLE_PAGE_BYTES 4096u
 #define LOG_BUFFER_BYTES (1u * MEGABYTE)
 #define LOG_FILE_BYTES (8u * MEGABYTE)
 #define LOCKS STORE_WRITES_MOST /* what they take is used as needed */
@@ -42,10 +41,12 @@ void env_forget(void) { said[0] = '\0'; }
 
 const char *env_said(void) { return said; }
 
+#define NO_REGIONS "BDB1544" /* unable to find environment: said of regions that are about to be made */
+
 static void listen(const DB_ENV *handle, const char *prefix, const char *message)
 {
     (void)handle, (void)prefix;
-    if (said[0] == '\0')
+    if (said[0] == '\0' && strncmp(message, NO_REGIONS, strlen(NO_REGIONS)) != 0)
         snprintf(said, sizeof said, "%s", message);
 }
 
@@ -54,7 +55,12 @@ static void ignore(const DB_ENV *handle, const char *message) { (void)handle, (v
 
 static bool said_damaged(void)
 {
-    return strstr(said, "checksum") != NULL || strstr(said, "Checksum") != NULL || strstr(said, "catastrophic") != NULL;
+    static const char *const words[] = {"checksum", "Checksum", "catastrophic", "past end of log", "Log sequence error",
+                                        "not a multiple of the pagesize", "unexpected file type"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(said, words[i]) != NULL)
+            return true;
+    return false;
 }
 
 enum hf_err env_error(int code)
@@ -153,7 +159,10 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
     u_int32_t flags = DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
     if (mode != ENV_JOIN)
         flags |= DB_CREATE | DB_RECOVER;
-    return handle->open(handle, home, flags, FILE_MODE);
+    page_set_recovering(mode != ENV_JOIN);
+    int code = handle->open(handle, home, flags, FILE_MODE);
+    page_set_recovering(false);
+    return code;
 }
 
 static int open_table(struct env *env, enum env_table table, enum env_mode mode, DB_TXN *txn)
@@ -166,13 +175,17 @@ static int open_table(struct env *env, enum env_table table, enum env_mode mode,
     u_int32_t flags = DB_THREAD | env_dirty_flag(table);
     if (mode == ENV_MAKE) {
         flags |= DB_CREATE;
-        code = db->set_pagesize(db, TABLE_PAGE_BYTES);
+        code = db->set_pagesize(db, PAGE_BYTES_OF_TABLES);
         if (code == 0)
             code = db->set_flags(db, DB_CHKSUM);
     }
     if (code == 0)
         code = db->open(db, txn, tables[table].name, NULL, DB_BTREE, flags, FILE_MODE);
-    return code;
+    /* Whether pages have checksums is told by their first one, which has none where it says no. */
+    u_int32_t is = DB_CHKSUM;
+    if (code == 0)
+        code = db->get_flags(db, &is);
+    return code == 0 && (is & DB_CHKSUM) == 0 ? DB_CHKSUM_FAIL : code;
 }
 
 /* Opening reads pages too: of a table in which a commit is under way, so dirty again. */
@@ -197,6 +210,7 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     char what[300];
     env_forget();
     region_use();
+    page_use();
     int code = db_env_create(&handle, 0);
     if (code != 0)
         return env_fail(why, code, "Berkeley DB");

@@ -5,6 +5,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/store/inside.h \
 	lib/store/join.c \
 	lib/store/meta.c \
+	lib/store/page.c lib/store/page.h \
 	lib/store/read.c \
 	lib/store/region.c lib/store/region.h \
 	lib/store/share.c lib/store/share.h \

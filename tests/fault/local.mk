@@ -17,3 +17,14 @@ check-crash: tests/fault/spool_crash_test tests/fault/store_crash_test
 	tests/fault/spool_crash_test
 	HF_TEST_FULL=1 tests/fault/store_crash_test
 .PHONY: check-crash
+
+# HF_TEST_DAMAGE: how many damages.
+UNIT_TESTS += tests/fault/store_damage_test
+tests_fault_store_damage_test_SOURCES = tests/fault/store_damage_test.c $(FAULT_STREAM)
+tests_fault_store_damage_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic
+tests_fault_store_damage_test_LDADD = $(UNIT_LIBS)
+
+check-damage: tests/bus/spool_test tests/fault/store_damage_test
+	HF_TEST_DAMAGE=10000 tests/bus/spool_test
+	HF_TEST_DAMAGE=10000 tests/fault/store_damage_test
+.PHONY: check-damage

@@ -13,7 +13,7 @@
 
 #include "stream.h"
 
-enum { SHORT_RUNS = 14, MOST_S = 60 };
+enum { SHORT_RUNS = 9, MOST_S = 60 };
 
 static struct stream_ledger *ledger;
 static char root[64];
@@ -94,7 +94,7 @@ static void killed_again_in_recovery(void **state)
 {
     (void)state;
     runs = killed_twice = 0;
-    unsigned long tries = full ? 12 : 4, most = full ? 1000 : 2;
+    unsigned long tries = full ? 12 : 3, most = full ? 1000 : 2;
     for (unsigned long i = 0; i < tries; i++) {
         unsigned long first = any_call(), calls = most;
         for (unsigned long at = 1; at <= calls; at++) {

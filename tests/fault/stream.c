@@ -146,6 +146,7 @@ static enum hf_err take_cells(struct store_read *read, const struct store_status
     }
     if (contents->samples + status->expired != status->folded ||
         status->accepted != status->folded + status->duplicate || status->refused != 0 || status->rewinds != 0) {
+        ledger->wrong = true;
         fault_say(&ledger->board, "%llu samples in hours, %llu expired, but %llu folded, %llu duplicate, %llu accepted",
                   (unsigned long long)contents->samples, (unsigned long long)status->expired,
                   (unsigned long long)status->folded, (unsigned long long)status->duplicate,
@@ -173,36 +174,35 @@ static enum hf_err take_others(struct store_read *read, struct contents *content
     return err;
 }
 
-/* Sum up all of it. */
-static bool take_contents(struct store *store, struct contents *contents, struct store_status *status)
+static enum hf_err take_contents(struct store_read *read, struct contents *contents, struct store_status *status)
 {
-    struct store_read *read = NULL;
-    struct hf_why why = {""};
-    enum hf_err err = store_read_begin(store, &read, &why);
-    if (err == HF_OK)
-        err = store_read_status(read, status);
+    enum hf_err err = store_read_status(read, status);
     if (err == HF_OK)
         err = take_cells(read, status, contents);
     if (err == HF_OK)
         err = take_others(read, contents);
-    store_read_end(&read);
     add_up(contents, status, sizeof *status);
-    return err == HF_OK || fault_say(&ledger->board, "reading: %s: %s", hf_strerror(err), why.text);
+    return err;
 }
 
+/* Sum up all of it. */
 static bool sum_up(struct store *store)
 {
     struct contents contents = {0};
-    struct store_status status;
+    struct store_status status = {0};
+    struct store_read *read = NULL;
+    struct hf_why why = {""};
     unsigned char sum[HF_CHECKSUM_BYTES];
-    bool good = take_contents(store, &contents, &status);
-    if (good && status.position != STREAM_MESSAGES)
-        good = fault_say(&ledger->board, "the position is %llu", (unsigned long long)status.position);
+    enum hf_err err = store_read_begin(store, &read, &why);
+    if (err == HF_OK)
+        err = take_contents(read, &contents, &status);
+    store_read_end(&read);
     hf_checksum(SUM_KEY, contents.bytes.data, contents.bytes.len, sum);
     memcpy(&ledger->sum, sum, sizeof sum);
     memcpy(ledger->counts, contents.counts, sizeof contents.counts);
+    ledger->folded_to = status.position;
     hf_buf_free(&contents.bytes);
-    return good;
+    return err == HF_OK || fault_say(&ledger->board, "reading: %s: %s", hf_strerror(err), why.text);
 }
 
 /* ---- the life of a consumer ---- */
@@ -214,8 +214,10 @@ static void end_if_fatal(enum hf_err err, const struct hf_why *why)
         fault_say(&ledger->board, "%s, without a reason", hf_strerror(err));
         _exit(1);
     }
-    if (err == HF_STALE || err == HF_IO || err == HF_BUSY)
+    if (err == HF_STALE || err == HF_IO || err == HF_BUSY) {
+        fault_say(&ledger->board, "ending: %s: %s", hf_strerror(err), why->text);
         _exit(FAULT_AGAIN_CODE);
+    }
 }
 
 static bool commit(struct fold *fold)
@@ -308,7 +310,7 @@ bool stream_fold(void *context)
     end_if_fatal(err, &why);
     bool good = err == HF_OK ? fold_all(store, fold) : fault_say(&ledger->board, "%s", why.text);
     fold_free(&fold);
-    good = good && sum_up(store);
+    good = good && sum_up(store) && (ledger->folded_to == STREAM_MESSAGES || fault_say(&ledger->board, "not all is folded"));
     store_close(&store);
     return good;
 }
@@ -319,18 +321,15 @@ bool stream_look(void *context)
     struct store *store;
     struct hf_why why = {""};
     struct store_options options = {.path = ledger->path, .role = STORE_READER, .cache_mb = 1};
-    struct contents contents = {0};
-    struct store_status status = {0};
     enum hf_err err = store_open(&options, &store, &why);
     if (err != HF_OK && why.text[0] != '\0' && atomic_load(&ledger->open_calls) == 0)
         return true; /* it was never finished */
     if (err != HF_OK)
         return fault_say(&ledger->board, "opening to read: %s: %s", hf_strerror(err), why.text);
-    bool good = take_contents(store, &contents, &status);
-    if (good && status.position < atomic_load(&ledger->position))
-        good = fault_say(&ledger->board, "position %llu, but %llu was committed", (unsigned long long)status.position,
+    bool good = sum_up(store);
+    if (good && ledger->folded_to < atomic_load(&ledger->position))
+        good = fault_say(&ledger->board, "position %llu, but %llu was committed", (unsigned long long)ledger->folded_to,
                          (unsigned long long)atomic_load(&ledger->position));
-    hf_buf_free(&contents.bytes);
     store_close(&store);
     return good;
 }

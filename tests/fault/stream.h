@@ -19,7 +19,9 @@ struct stream_ledger {
     struct fault_board board;
     _Atomic uint64_t position;       /* of the last commit that was done */
     _Atomic unsigned long open_calls; /* how many the opening of the store took */
-    uint64_t sum;                    /* of all that the store holds at the end */
+    uint64_t sum;                    /* of all that the store holds */
+    uint64_t folded_to;              /* its position */
+    bool wrong;                      /* what was read without an error contradicts itself */
     unsigned counts[5];              /* hours, minutes, keys, ids, producers */
     char path[80];                   /* of the store */
 };

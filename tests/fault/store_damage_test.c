@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random damage to the files of a store: tables, log, regions and the shared
+ * state, after the consumer has ended in order or was killed. Whoever reads or
+ * goes on to fold then comes to what is right, or is refused; never to a count
+ * that is wrong without a word.
+ *
+ * HF_TEST_DAMAGE is how many times, HF_TEST_SEED makes a run's damages the same again.
+ */
+#include "../unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+enum { SHORT_ROUNDS = 12, MOST_S = 40, FILES_MOST = 64 };
+
+struct copy {
+    char path[400];
+    unsigned char *bytes;
+    size_t len;
+};
+
+/* A store as it is left: all its files. */
+struct left {
+    const char *name;
+    uint64_t position, sum; /* what a reader finds in it */
+    struct copy files[FILES_MOST];
+    unsigned count;
+};
+
+static struct stream_ledger *ledger;
+static char root[64];
+static uint64_t whole;
+static unsigned long long seed;
+static bool verbose; /* HF_TEST_VERBOSE=1 tells of each */
+static struct left closed = {.name = "closed"}, killed = {.name = "killed"};
+static struct tally {
+    unsigned rounds, right, refused, ended; /* ended: by a signal */
+} tallies[2][5];
+static const char *const kinds[5] = {"data", "log", "env", "state", "other"};
+
+static enum fault_end run(bool (*what)(void *), enum fault_how how, unsigned long at)
+{
+    ledger->wrong = false;
+    ledger->sum = 0;
+    return fault_run(&ledger->board, what, ledger, root, how, at, MOST_S);
+}
+
+/* ---- copies ---- */
+
+static void take_file(struct left *left, const char *path)
+{
+    struct stat info;
+    struct copy *copy = &left->files[left->count];
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    assert_true(left->count++ < FILES_MOST);
+    snprintf(copy->path, sizeof copy->path, "%s", path);
+    copy->len = (size_t)info.st_size;
+    copy->bytes = malloc(copy->len + 1);
+    assert_non_null(copy->bytes);
+    assert_true(read(fd, copy->bytes, copy->len) == (ssize_t)copy->len);
+    close(fd);
+}
+
+static void take_folder(struct left *left, const char *path)
+{
+    char file[400];
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        snprintf(file, sizeof file, "%s/%.250s", path, entry->d_name);
+        take_file(left, file);
+    }
+    closedir(folder);
+}
+
+static void take(struct left *left)
+{
+    char path[120];
+    static const char *const folders[] = {"", "/env", "/data", "/log"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%s", ledger->path, folders[i]);
+        take_folder(left, path);
+    }
+}
+
+static bool all_zero(const unsigned char *bytes, size_t len)
+{
+    return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+/* What is nothing but zeros is left out: regions are mostly that. */
+static void put_file(const struct copy *copy)
+{
+    enum { PIECE = 65536 };
+    int fd = open(copy->path, O_WRONLY | O_CREAT | O_TRUNC, 0660);
+    assert_true(fd >= 0 && ftruncate(fd, (off_t)copy->len) == 0);
+    for (size_t at = 0; at < copy->len; at += PIECE) {
+        size_t len = copy->len - at < PIECE ? copy->len - at : PIECE;
+        if (!all_zero(copy->bytes + at, len))
+            assert_true(pwrite(fd, copy->bytes + at, len, (off_t)at) == (ssize_t)len);
+    }
+    close(fd);
+}
+
+static void put(const struct left *left)
+{
+    char path[120];
+    static const char *const folders[] = {"", "/env", "/data", "/log"};
+    fault_remove_folder(ledger->path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%s", ledger->path, folders[i]);
+        assert_true(mkdir(path, 0770) == 0);
+    }
+    for (unsigned i = 0; i < left->count; i++)
+        put_file(&left->files[i]);
+}
+
+/* ---- damage ---- */
+
+static unsigned kind_of(const char *path)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        char part[16];
+        snprintf(part, sizeof part, "/%s/", kinds[i]);
+        if (strstr(path, part) != NULL)
+            return i;
+    }
+    return strstr(path, "/state") != NULL ? 3 : 4;
+}
+
+/* A file of a kind chosen at random, so that a few large ones do not get all. Those that hold nothing are passed over. */
+static const struct copy *choose(const struct left *left)
+{
+    for (;;) {
+        static const unsigned often[8] = {0, 0, 0, 1, 1, 1, 1, 3};
+        unsigned kind = often[fault_random(&seed) % 8];
+        const struct copy *copy = &left->files[fault_random(&seed) % left->count];
+        if (kind_of(copy->path) == kind && copy->len > 0 && strstr(copy->path, "/reserve") == NULL)
+            return copy;
+    }
+}
+
+/* A place where something is: most of a region or of a log file is empty. The head of a file, which says how to read it, gets
+ * more than its share. */
+static size_t choose_place(const struct copy *copy)
+{
+    if (fault_random(&seed) % 8 == 0)
+        return (size_t)(fault_random(&seed) % (copy->len < 96 ? copy->len : 96));
+    for (int tries = 0; tries < 200; tries++) {
+        size_t at = (size_t)(fault_random(&seed) % copy->len), from = at < 32 ? 0 : at - 32;
+        size_t len = copy->len - from < 64 ? copy->len - from : 64;
+        if (!all_zero(copy->bytes + from, len))
+            return at;
+    }
+    return (size_t)(fault_random(&seed) % copy->len);
+}
+
+static void damage(const struct copy *copy, char *what, size_t what_bytes)
+{
+    size_t at = choose_place(copy), len = 1;
+    unsigned char bytes[512] = {0};
+    int fd = open(copy->path, O_RDWR);
+    assert_true(fd >= 0);
+    unsigned kind = (unsigned)(fault_random(&seed) % 8);
+    if (kind < 4) {
+        bytes[0] = (unsigned char)(copy->bytes[at] ^ 1u << fault_random(&seed) % 8);
+    } else if (kind < 6) {
+        len = 1 + (size_t)(fault_random(&seed) % 64);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (unsigned char)fault_random(&seed);
+    } else if (kind < 7) {
+        at = at / sizeof bytes * sizeof bytes;
+        len = sizeof bytes;
+    }
+    if (kind == 7)
+        assert_true(ftruncate(fd, (off_t)at) == 0);
+    else
+        assert_true(pwrite(fd, bytes, len < copy->len - at ? len : copy->len - at, (off_t)at) > 0);
+    close(fd);
+    snprintf(what, what_bytes, "%s of %s at %zu, %zu bytes", kind < 4 ? "a flip" : kind < 6 ? "noise" : kind < 7 ? "zeros" : "cut",
+             copy->path + strlen(ledger->path), at, len);
+}
+
+/* ---- rounds ---- */
+
+static void judge(enum fault_end end, bool right, struct tally *tally, const char *who, const char *what)
+{
+    assert_true_of(!ledger->wrong, "%s: %s: %s", what, who, ledger->board.text);
+    assert_true_of(end != FAULT_ENDED || right, "%s: %s finds something else", what, who);
+    tally->right += end == FAULT_ENDED;
+    tally->refused += end == FAULT_FAILED || end == FAULT_AGAIN;
+    if (verbose)
+        print_message("# %s: %s: %s\n", what, who, end == FAULT_ENDED ? "right" : ledger->board.text);
+    if (end == FAULT_CRASHED) {
+        print_message("# %s: %s: %s\n", what, who, ledger->board.text);
+        tally->ended++;
+    }
+}
+
+static void damage_once(const struct left *left, unsigned which)
+{
+    char what[500];
+    put(left);
+    atomic_store(&ledger->position, 0);
+    atomic_store(&ledger->open_calls, 1);
+    const struct copy *copy = choose(left);
+    damage(copy, what + snprintf(what, sizeof what, "%s, ", left->name), sizeof what - 10);
+    struct tally *tally = &tallies[which][kind_of(copy->path)];
+    tally->rounds++;
+    enum fault_end end = run(stream_look, FAULT_NONE, 0);
+    /* An earlier commit is no wrong answer: it says as of when it is. */
+    judge(end, ledger->folded_to < left->position || ledger->sum == left->sum, tally, "a reader", what);
+    end = run(stream_fold, FAULT_NONE, 0);
+    judge(end, ledger->sum == whole, tally, "the consumer", what);
+}
+
+static void never_a_wrong_count(void **state)
+{
+    (void)state;
+    unsigned long rounds = (unsigned long)fault_number("HF_TEST_DAMAGE", SHORT_ROUNDS);
+    for (unsigned long i = 0; i < rounds; i++)
+        damage_once(i % 2 == 0 ? &closed : &killed, i % 2);
+    for (unsigned which = 0; which < 2; which++)
+        for (unsigned kind = 0; kind < 4; kind++) {
+            const struct tally *tally = &tallies[which][kind];
+            print_message("# %s, %s: %u damages; %u times right, %u refused, %u ended\n", which == 0 ? "closed" : "killed",
+                          kinds[kind], tally->rounds, tally->right, tally->refused, tally->ended);
+        }
+}
+
+static bool look_at(struct left *left)
+{
+    take(left);
+    if (run(stream_look, FAULT_NONE, 0) != FAULT_ENDED)
+        return false;
+    left->position = ledger->folded_to;
+    left->sum = ledger->sum;
+    printf("# %s: position %llu\n", left->name, (unsigned long long)left->position);
+    return true;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    ledger = fault_share(sizeof *ledger);
+    stream_prepare();
+    fault_make_folder(root, sizeof root, "store_damage_test");
+    snprintf(ledger->path, sizeof ledger->path, "%s/store", root);
+    if (run(stream_fold, FAULT_NONE, 0) != FAULT_ENDED)
+        return -1;
+    whole = ledger->sum;
+    unsigned long calls = atomic_load(&ledger->board.calls);
+    if (!look_at(&closed))
+        return -1;
+    fault_remove_folder(ledger->path);
+    atomic_store(&ledger->position, 0);
+    if (run(stream_fold, FAULT_KILL_BEFORE, calls * 3 / 5) != FAULT_KILLED)
+        return -1;
+    return look_at(&killed) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fault_remove_folder(root);
+    for (unsigned i = 0; i < closed.count; i++)
+        free(closed.files[i].bytes);
+    for (unsigned i = 0; i < killed.count; i++)
+        free(killed.files[i].bytes);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {unit(never_a_wrong_count)};
+    seed = fault_number("HF_TEST_SEED", (unsigned long long)time(NULL));
+    verbose = fault_number("HF_TEST_VERBOSE", 0) != 0;
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    printf("# HF_TEST_SEED=%llu\n", seed);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
