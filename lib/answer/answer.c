@@ -15,7 +15,6 @@
 #include "answer/series.h"
 #include "answer/status.h"
 
-#define BEHIND_MAX_MS 60000 /* past which health says that the consumer is behind */
 #define TORN_WAIT_MS 128     /* the longest of the waits, each twice the one before */
 #define RETRY_AFTER_S 1
 #define PREFLIGHT_MAX_AGE_S 86400
@@ -257,19 +256,12 @@ static void answer_keys(struct answer *answer, const struct answer_request *requ
     finish_bytes(answer, request, type_of(answer->path.format));
 }
 
-static int64_t behind_max_ms(const struct hf_conf *conf)
-{
-    int64_t some_commits_ms = 3 * conf->consumer.commit_interval_ms;
-    return some_commits_ms > BEHIND_MAX_MS ? some_commits_ms : BEHIND_MAX_MS;
-}
-
 static void answer_health(struct answer *answer, const struct answer_request *request)
 {
-    struct store_status status = {0};
-    enum hf_err err = status_read(request->store, request->no_store, &status, &answer->response.why);
-    answer->response.err = err;
-    bool well = status_render_health(err, &status, request->now_ms, behind_max_ms(answer->conf), &answer->body);
-    if (well) {
+    struct status_report report;
+    answer->response.err = status_gather(answer->conf, request->store, request->no_store, request->now_ms, &report,
+                                         &answer->response.why);
+    if (status_render_health(&report, &answer->body)) {
         finish_bytes(answer, request, "application/json");
         return;
     }
@@ -280,10 +272,10 @@ static void answer_health(struct answer *answer, const struct answer_request *re
 
 static void answer_metrics(struct answer *answer, const struct answer_request *request)
 {
-    struct store_status status = {0};
-    enum hf_err err = status_read(request->store, request->no_store, &status, &answer->response.why);
-    answer->response.err = err;
-    status_render_metrics(err, &status, &answer->body);
+    struct status_report report;
+    answer->response.err = status_gather(answer->conf, request->store, request->no_store, request->now_ms, &report,
+                                         &answer->response.why);
+    status_render_metrics(&report, &answer->body);
     finish_bytes(answer, request, "text/plain; version=0.0.4; charset=utf-8");
 }
 

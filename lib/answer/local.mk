@@ -4,6 +4,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/answer/attempt.c lib/answer/attempt.h \
 	lib/answer/etag.c lib/answer/etag.h \
 	lib/answer/keys.c lib/answer/keys.h \
+	lib/answer/metrics.c \
 	lib/answer/path.c lib/answer/path.h \
 	lib/answer/render.h lib/answer/render_csv.c lib/answer/render_json.c \
 	lib/answer/series.c lib/answer/series.h \

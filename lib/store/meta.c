@@ -92,17 +92,18 @@ void meta_encode_status(const struct store_status *status, struct hf_buf *out)
 }
 
 /* What format 1 does not have. */
-static void decode_more(struct hf_cur *cur, struct store_status *status)
+static bool decode_more(struct hf_cur *cur, struct store_status *status)
 {
     status->repeated = hf_cur_varint(cur);
     status->view.seen_ms = hf_cur_svarint(cur);
     uint64_t bus = hf_cur_varint(cur);
-    status->view.bus = bus <= STORE_BUS_UNFIT ? (enum store_bus)bus : STORE_BUS_UNKNOWN;
+    status->view.bus = (enum store_bus)bus;
     status->view.since_ms = hf_cur_svarint(cur);
     status->view.rewound_ms = hf_cur_svarint(cur);
     status->view.waiting = hf_cur_varint(cur);
     status->view.messages = hf_cur_varint(cur);
     status->view.messages_max = hf_cur_varint(cur);
+    return bus <= STORE_BUS_UNFIT;
 }
 
 enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out)
@@ -123,8 +124,8 @@ enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_statu
     status.rewinds = hf_cur_varint(&cur);
     uint64_t minutes_from = hf_cur_varint(&cur);
     status.minutes_from = (uint32_t)minutes_from;
-    if (hf_cur_left(&cur) > 0)
-        decode_more(&cur, &status);
+    if (hf_cur_left(&cur) > 0 && !decode_more(&cur, &status))
+        return HF_CORRUPT;
     if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0 || minutes_from > UINT32_MAX)
         return HF_CORRUPT;
     *out = status;

@@ -2,6 +2,8 @@
 /* Whole answers, over a real store; the numbers in them against the samples themselves. */
 #include "world.h"
 
+#include "tally/tally.h"
+
 #include <ctype.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,9 +30,10 @@ static int set_up(void **state)
     make_samples();
     write_world();
     reader = open_store(STORE_READER);
-    conf = (struct hf_conf){.query = {.threads = 1, .max_cells = 1000, .cors_origin = "*"},
+    conf = (struct hf_conf){.store.path = folder,
+                            .query = {.threads = 1, .max_cells = 1000, .cors_origin = "*"},
                             .consumer = {.commit_interval_ms = 1000},
-                            .collect = {.token_sha256 = ""}};
+                            .collect = {.token_sha256 = "", .spool = "", .tally = ""}};
     ok(access_new(&conf, &access_all, &why));
     answer = answer_new(&conf, access_all);
     return answer == NULL ? -1 : 0;
@@ -979,73 +982,60 @@ static json_object *ask_health(int64_t now_ms, struct store *store, enum hf_err 
     return parse(response);
 }
 
-static void must_be_failing(json_object *document, const char *code)
+static void must_say(json_object *document, const char *status, const char *code)
 {
     json_object *reasons = member(document, "reasons");
-    assert_string_equal(text(document, "status"), "failing");
+    assert_string_equal(text(document, "status"), status);
     assert_int_equal(json_object_array_length(reasons), 1);
     assert_string_equal(text(json_object_array_get_idx(reasons, 0), "code"), code);
+    assert_string_equal(text(json_object_array_get_idx(reasons, 0), "severity"), status);
     assert_true(strlen(text(json_object_array_get_idx(reasons, 0), "message")) > 10);
     json_object_put(document);
 }
 
+/* No consumer runs here. All reasons: status_test.c. */
 static void health_says_why(void **state)
 {
     (void)state;
     json_object *document = ask_health(AS_OF_MS + 60000, reader, HF_OK, 200);
-    must_have_members(document, "status reasons version as_of position keys accepted folded duplicate late refused expired "
-                                "rewinds");
-    assert_string_equal(text(document, "status"), "ok");
+    must_have_members(document, "status reasons version as_of behind_s waiting position keys accepted folded duplicate repeated "
+                                "late refused expired rewinds bus spool");
     assert_string_equal(text(document, "as_of"), "2026-11-23T19:00:02Z");
     assert_true(number(document, "accepted") == 12000 && number(document, "folded") == 11000 &&
                 number(document, "duplicate") == 1000 && number(document, "late") == 12 && number(document, "refused") == 3 &&
                 number(document, "position") == 77 && number(document, "keys") == 3 && number(document, "expired") == 4 &&
-                number(document, "rewinds") == 1);
-    json_object_put(document);
-    must_be_failing(ask_health(AS_OF_MS + 60001, reader, HF_OK, 503), "consumer_behind");
-    must_be_failing(ask_health(AS_OF_MS, NULL, HF_NOTFOUND, 503), "no_store");
-    must_be_failing(ask_health(AS_OF_MS, NULL, HF_TIMEOUT, 503), "store_recovering");
-    must_be_failing(ask_health(AS_OF_MS, NULL, HF_IO, 503), "store_unreadable");
+                number(document, "rewinds") == 1 && number(document, "behind_s") == 60);
+    must_say(document, "degraded", "consumer_down");
+    must_say(ask_health(AS_OF_MS + 60001, reader, HF_OK, 503), "failing", "consumer_down");
+    must_say(ask_health(AS_OF_MS, NULL, HF_NOTFOUND, 503), "failing", "no_store");
+    must_say(ask_health(AS_OF_MS, NULL, HF_TIMEOUT, 503), "failing", "store_recovering");
+    must_say(ask_health(AS_OF_MS, NULL, HF_IO, 503), "failing", "store_unreadable");
     conf.consumer.commit_interval_ms = 60000;
-    json_object_put(ask_health(AS_OF_MS + 180000, reader, HF_OK, 200));
-    must_be_failing(ask_health(AS_OF_MS + 180001, reader, HF_OK, 503), "consumer_behind");
+    must_say(ask_health(AS_OF_MS + 180000, reader, HF_OK, 200), "degraded", "consumer_down");
+    must_say(ask_health(AS_OF_MS + 180001, reader, HF_OK, 503), "failing", "consumer_down");
     conf.consumer.commit_interval_ms = 1000;
-    move_as_of(0);
-    must_be_failing(ask_health(AS_OF_MS, reader, HF_OK, 503), "never_committed");
-    move_as_of(AS_OF_MS);
 }
 
 /* The format line by line: HELP, TYPE, then samples of that name; a number each. */
-static void metrics_are_well_formed(void **state)
+static void check_exposition(char *body)
 {
-    (void)state;
-    const struct answer_response *response = ask("/-/metrics", 200);
-    assert_true(header_is(response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8"));
-    static const char *const expected[] = {
-        "\nhourfold_samples_accepted_total 12000\n", "\nhourfold_samples_folded_total 11000\n",
-        "\nhourfold_samples_duplicate_total 1000\n", "\nhourfold_samples_late_total 12\n",
-        "\nhourfold_samples_expired_total 4\n", "\nhourfold_refused_messages_total 3\n", "\nhourfold_stream_rewinds_total 1\n",
-        "\nhourfold_keys 3\n", "\nhourfold_position 77\n", "\nhourfold_as_of_timestamp_seconds 1795460402\n",
-        "\nhourfold_store_up 1\n", "\nhourfold_build_info{version=\""};
-    char *body = calloc(1, response->body_bytes + 1);
-    memcpy(body, response->body, response->body_bytes);
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        assert_true_of(strstr(body, expected[i]) != NULL, "%s", expected[i]);
-    char name[100] = "", kind[20];
-    int step = 0; /* 0: HELP comes, 1: TYPE, 2: the sample */
+    char name[100] = "", kind[20], again[100];
+    int values = 1; /* of the metric at hand; -1: its TYPE is to come */
     for (char *line = body, *end; *line != '\0'; line = end + 1) {
         end = strchr(line, '\n');
         assert_non_null(end);
         *end = '\0';
-        if (step == 0)
+        if (strncmp(line, "# HELP ", 7) == 0) {
+            assert_true_of(values > 0, "%s", line);
             assert_int_equal(sscanf(line, "# HELP %99s ", name), 1);
-        else if (step == 1) {
-            char again[100];
+            values = -1;
+        } else if (values < 0) {
             assert_int_equal(sscanf(line, "# TYPE %99s %19s", again, kind), 2);
             assert_string_equal(name, again);
             size_t bytes = strlen(name);
             bool total = bytes > 6 && strcmp(name + bytes - 6, "_total") == 0;
             assert_string_equal(kind, total ? "counter" : "gauge");
+            values = 0;
         } else {
             char *space = strrchr(line, ' ');
             double v;
@@ -1053,19 +1043,48 @@ static void metrics_are_well_formed(void **state)
             assert_int_equal(strncmp(line, name, strlen(name)), 0);
             assert_true(line[strlen(name)] == ' ' || line[strlen(name)] == '{');
             assert_int_equal(hf_parse_double(space + 1, strlen(space + 1), &v), HF_OK);
+            values++;
         }
-        step = (step + 1) % 3;
     }
-    assert_int_equal(step, 0);
+    assert_true(values > 0);
+}
+
+static void metrics_are_well_formed(void **state)
+{
+    (void)state;
+    char path[TALLY_PATH_BYTES];
+    struct tally *tally = tally_new();
+    ok(tally_join(tally, tally_path(&conf, path), &why));
+    tally_add(tally, TALLY_ACCEPTED, 0, 7);
+    tally_add(tally, TALLY_REQUESTS, TALLY_BAD_KEY, 2);
+    tally_free(&tally);
+    const struct answer_response *response = ask("/-/metrics", 200);
+    assert_true(header_is(response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8"));
+    static const char *const expected[] = {
+        "\nhourfold_samples_accepted_total 12000\n", "\nhourfold_samples_folded_total 11000\n",
+        "\nhourfold_samples_duplicate_total 1000\n", "\nhourfold_samples_late_total 12\n",
+        "\nhourfold_samples_expired_total 4\n", "\nhourfold_refused_messages_total 3\n", "\nhourfold_stream_rewinds_total 1\n",
+        "\nhourfold_keys 3\n", "\nhourfold_position 77\n", "\nhourfold_as_of_timestamp_seconds 1795460402\n",
+        "\nhourfold_store_up 1\n", "\nhourfold_collect_up 1\n", "\nhourfold_build_info{version=\"",
+        "\nhourfold_collect_samples_accepted_total 7\n", "\nhourfold_collect_requests_total{outcome=\"bad_key\"} 2\n",
+        "\nhourfold_health_reason{code=\"consumer_down\"} 1\n"};
+    char *body = calloc(1, response->body_bytes + 1);
+    memcpy(body, response->body, response->body_bytes);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_true_of(strstr(body, expected[i]) != NULL, "%s", expected[i]);
+    check_exposition(body);
     free(body);
 
+    unlink(path);
     struct answer_request request = request_of("/-/metrics");
     request.store = NULL;
     request.no_store = HF_NOTFOUND;
     response = answer_request(answer, &request);
     assert_int_equal(response->status, 200);
     assert_non_null(strstr(response->body, "\nhourfold_store_up 0\n"));
+    assert_non_null(strstr(response->body, "\nhourfold_collect_up 0\n"));
     assert_null(strstr(response->body, "hourfold_keys"));
+    assert_null(strstr(response->body, "hourfold_collect_samples"));
 }
 
 int main(void)

@@ -16,3 +16,7 @@ FUZZ_TARGETS += tests/answer/etag_fuzz
 tests_answer_etag_fuzz_SOURCES = tests/answer/etag_fuzz.c
 tests_answer_etag_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/answer/corpus/etag
+
+UNIT_TESTS += tests/answer/status_test
+tests_answer_status_test_SOURCES = tests/answer/status_test.c
+tests_answer_status_test_LDADD = $(UNIT_LIBS)
