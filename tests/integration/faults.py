@@ -65,7 +65,7 @@ class NatsWatch(threading.Thread):
         failed = 0
         while not self.ended.wait(0.3):
             failed = 0 if self.answers() else failed + 1
-            if failed == 3 and self.rig.nats.alive():
+            if failed >= 3 and self.rig.nats.alive():
                 self.kills += self.supervisor.kill(self.rig.nats)
                 failed = 0
 
