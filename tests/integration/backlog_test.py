@@ -53,9 +53,8 @@ def keeps_what_is_not_folded(tap, rig, server, what):
     tap.ok(first <= max(1, position), f"{what}: the stream begins at {first}, not past the stored position {position}")
 
 
-def fill(tap, rig, server, ledger, bulk):
-    """Until requests are refused."""
-    begin = time.monotonic()
+def fill(tap, rig, ledger, bulk, begin):
+    """Until requests are refused; the consumer went down after `begin`."""
     if rig.options.get("collect.spool"):
         until(lambda: spooled(rig), 60, "what the stream does not take goes to the spool")
         good, _ = report(tap, ledger, [(begin, time.monotonic())], "until the stream is full")
@@ -105,9 +104,10 @@ def run(tap, with_spool):
         ledger = Ledger(lambda: server.port, SEED).start()
         bulk = Bulk(server, ledger.when, choose)
         for _ in range(ROUNDS):
+            begin = time.monotonic()
             rig.consumer.kill()
             keeps_what_is_not_folded(tap, rig, server, "before")
-            fill(tap, rig, server, ledger, bulk)
+            fill(tap, rig, ledger, bulk, begin)
             keeps_what_is_not_folded(tap, rig, server, "full")
             catch_up(tap, rig, server, ledger, choose, 3 if FULL else 1)
         ledger.finish()

@@ -1,6 +1,6 @@
 # tests of integration: the whole system with real servers. Longer forms: HF_TEST_FULL=1 (a million samples through each web
 # server), HF_TEST_COLLECTD_S, HF_TEST_RESTARTS, HF_TEST_KILLS; HF_TEST_KEEP=1 leaves a test's folder behind.
-INTEGRATION_TESTS += tests/integration/backlog_test.py tests/integration/bad_input_test.py tests/integration/collectd_test.py tests/integration/disk_full_test.py \
+INTEGRATION_TESTS += tests/integration/backlog_test.py tests/integration/bad_input_test.py tests/integration/cardinality_test.py tests/integration/collectd_test.py tests/integration/disk_full_test.py \
 	tests/integration/graceful_test.py tests/integration/kill_test.py tests/integration/path_test.py \
 	tests/integration/quickstart_test.py tests/integration/readme_test.py tests/integration/spool_test.py
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/client.py \
