@@ -143,7 +143,7 @@ def load(tap, rig, server, path, sender, batches):
         sender.send(keys)
     sent = time.monotonic()
     folded(rig, server)
-    tap.note(f"sent in {sent - begin:.1f} s, folded {time.monotonic() - sent:.1f} s later")
+    tap.figure(f"sent in {sent - begin:.1f} s, folded {time.monotonic() - sent:.1f} s later")
     return asker.finish(), asker.faults
 
 
@@ -160,7 +160,7 @@ def attack():
 
 def tell(tap, what, times):
     p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-    tap.note(f"{what}: {len(times)} queries, p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {times[-1]:.1f} ms")
+    tap.figure(f"{what}: {len(times)} queries, p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {times[-1]:.1f} ms")
     return p99
 
 
@@ -169,6 +169,7 @@ def judge(tap, rig, server, sender, times, sizes):
     tap.ok(p99 <= max(SLOWER * p99_base, QUICK_MS), "queries are as fast as before", f"{p99_base:.1f} -> {p99:.1f} ms")
     for program, mib in sizes.most_mib.items():
         tap.ok(0 < mib <= MEMORY_MIB[program], f"{program} took at most {mib:.0f} of {MEMORY_MIB[program]} MiB")
+    tap.figure(f"memory in MiB: {', '.join(f'{name} {mib:.0f}' for name, mib in sizes.most_mib.items())}")
     data = data_bytes(rig)
     tap.ok(data <= 1.25 * sizes.bytes_full + (16 << 20),
            f"the store's tables take {data >> 20} MiB, {sizes.bytes_full >> 20} when it had the last key")

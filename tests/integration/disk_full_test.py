@@ -152,7 +152,7 @@ def finish(world, name):
     world.folds()
     world.watch.finish()
     world.supervisor.finish()
-    tap.note(f"{name}: at most {world.slowest:.1f} s until all was well; nats-server was killed {world.watch.kills} times as it "
+    tap.figure(f"{name}: at most {world.slowest:.1f} s until all was well; nats-server was killed {world.watch.kills} times as it "
              f"hung; ended: {world.supervisor.codes}")
     tap.ok({process for process, _ in world.supervisor.codes} <= {"nats-server"}
            and all(code == -9 for _, code in world.supervisor.codes) and rig.found(COLLECT) == world.collectors,

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ends and restarts under load, as web servers and administrators cause them every day: nothing acknowledged is lost, no process
-has to be killed or is left behind."""
+has to be killed or is left behind.
+
+HF_TEST_ROUNDS is how often each is done (2, with HF_TEST_FULL=1 100).
+"""
 import os
 import random
 import re
@@ -8,12 +11,12 @@ import signal
 import time
 
 from ledger import Ledger
-from rig import Rig, missing, until
+from rig import FULL, Rig, missing, until
 from tap import Tap
 import web
 
 SERVERS = ("lighttpd", "mod_fcgid", "mod_proxy_fcgi")
-ROUNDS = int(os.environ.get("HF_TEST_RESTARTS", "2"))
+ROUNDS = int(os.environ.get("HF_TEST_ROUNDS", "100" if FULL else "2"))
 FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|exited on signal|signal 9|died")
 # Not ours: when Apache restarts gracefully, a request of the old generation that has just asked mod_fcgid 2.3.9 to start
 # a process waits for a process manager that is gone, and keeps its Apache child.
@@ -84,6 +87,8 @@ def run(tap, kind, seed):
             for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal_collect(rig, server, number)
                 until_acknowledged(ledger, 50, f"{kind}: requests are acknowledged after {number.name} to collect")
+            rig.consumer.stop()
+            rig.start_consumer()
             restart_server(server)
             until_acknowledged(ledger, 100, f"{kind}: requests are acknowledged after a graceful restart")
         if not server.helpers:
@@ -105,6 +110,7 @@ def run(tap, kind, seed):
         moment = time.time()
         until(lambda: rig.as_of(again) > moment, 30, "all is folded")
         ledger.compare(tap, again.port, kind)
+        tap.figure(f"{kind}: {ROUNDS} graceful restarts of it, of the consumer, and twice of collect: {ledger.summary()}")
 
 
 def main(tap):

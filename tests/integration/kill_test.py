@@ -71,6 +71,8 @@ def judge(tap, name, ledger, readers, moments, slowest):
                                 ("a query", max(r.longest_request for r in readers), HANG_S),
                                 ("all to be well again after a round of kills", slowest, HANG_S)):
         tap.ok(longest <= most, f"{name}: {what} took at most {longest:.2f} s", f"{most} s permitted")
+    tap.figure(f"{name}: {len(moments)} kills, writes resumed within {resumed(ledger, moments):.2f} s, longest request "
+               f"{ledger.longest:.2f} s, longest query {max(r.longest_request for r in readers):.2f} s; {ledger.summary()}")
     tap.note(f"{sum(r.answers for r in readers)} good answers, {sum(r.failures for r in readers)} failed ones; at most "
              f"{max(r.longest_without_answer for r in readers):.2f} s from one good answer to the next, "
              f"{max(r.longest_without_progress for r in readers):.2f} s from one as_of to the next")

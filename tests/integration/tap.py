@@ -33,6 +33,10 @@ class Tap:
         for line in str(text).splitlines():
             print(f"# {line}", flush=True)
 
+    def figure(self, text):
+        """A line for the table of check_faults.py too."""
+        print(f"# => {text}", flush=True)
+
     def __enter__(self):
         return self
 
