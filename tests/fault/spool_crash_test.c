@@ -235,7 +235,7 @@ static bool leave_file(struct spool *spool, unsigned index, unsigned count, cons
 static bool change_byte(unsigned index, off_t from_end)
 {
     char path[160];
-    unsigned char byte;
+    unsigned char byte = 0;
     path_of(index, "spool", path);
     int fd = open(path, O_RDWR);
     off_t at = lseek(fd, -from_end, SEEK_END);
