@@ -94,7 +94,7 @@ enum hf_err keys_read(struct store *store, const struct query_path *path, const 
         if (prefix != NULL)
             err = walk_prefix(store, &walk, prefix, why);
     }
-    page->last = last_key(page);
+    page->last = err == HF_OK ? last_key(page) : NULL;
     return err;
 }
 
