@@ -12,7 +12,7 @@
 const char meta_status_key[] = "status";
 static const char format_key[] = "format";
 
-static enum hf_err get_format(struct env *env, struct hf_buf *out, struct hf_why *why)
+static enum hf_err read_format(struct env *env, uint32_t *format, struct hf_why *why)
 {
     unsigned char bytes[64];
     DB *meta = env->tables[ENV_META];
@@ -21,27 +21,16 @@ static enum hf_err get_format(struct env *env, struct hf_buf *out, struct hf_why
     int code = meta->get(meta, NULL, &key, &value, env_dirty_flag(ENV_META));
     if (code != 0)
         return env_fail(why, code, "reading the format of the store");
-    hf_buf_put(out, bytes, value.size);
-    return hf_buf_ok(out) ? HF_OK : hf_fail(why, HF_NOMEM, "out of memory");
-}
-
-static enum hf_err read_format(struct env *env, uint32_t *format, struct hf_why *why)
-{
-    struct hf_buf buf = {0};
-    enum hf_err err = get_format(env, &buf, why);
-    if (err == HF_OK) {
-        struct hf_cur cur = hf_cur_of(buf.data, buf.len);
-        *format = hf_cur_u32(&cur);
-        if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
-            err = hf_fail(why, HF_CORRUPT,
-                          "the store's format record is damaged: stop hourfold-consumer and put back a copy of the "
-                          "store's directory");
-        else if (*format < STORE_FORMAT_OLDEST || *format > STORE_FORMAT)
-            err = hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u to %u",
-                          (unsigned long)*format, STORE_FORMAT_OLDEST, STORE_FORMAT);
-    }
-    hf_buf_free(&buf);
-    return err;
+    struct hf_cur cur = hf_cur_of(bytes, value.size);
+    *format = hf_cur_u32(&cur);
+    if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
+        return hf_fail(why, HF_CORRUPT,
+                       "the store's format record is damaged: stop hourfold-consumer and put back a copy of the "
+                       "store's directory");
+    if (*format < STORE_FORMAT_OLDEST || *format > STORE_FORMAT)
+        return hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u to %u",
+                       (unsigned long)*format, STORE_FORMAT_OLDEST, STORE_FORMAT);
+    return HF_OK;
 }
 
 enum hf_err meta_check_format(struct env *env, struct hf_why *why)
@@ -56,13 +45,11 @@ enum hf_err meta_make_format(struct env *env, struct hf_why *why)
     enum hf_err err = read_format(env, &format, why);
     if (err != HF_NOTFOUND && (err != HF_OK || format == STORE_FORMAT))
         return err;
-    struct hf_buf buf = {0};
-    hf_buf_u32(&buf, STORE_FORMAT);
-    if (!hf_buf_ok(&buf))
-        return hf_fail(why, HF_NOMEM, "out of memory");
-    DBT key = dbt_of(format_key, sizeof format_key - 1), value = dbt_of(buf.data, buf.len);
+    unsigned char bytes[4];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(STORE_FORMAT >> 8 * i);
+    DBT key = dbt_of(format_key, sizeof format_key - 1), value = dbt_of(bytes, sizeof bytes);
     int code = env->tables[ENV_META]->put(env->tables[ENV_META], NULL, &key, &value, 0);
-    hf_buf_free(&buf);
     return code == 0 ? HF_OK : env_fail(why, code, "writing the format of the store");
 }
 
