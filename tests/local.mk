@@ -18,6 +18,10 @@ else
 FUZZ_LIBS = tests/fuzz/libreplay.a $(HOURFOLD_LIBS)
 endif
 
+# What a test links with in which memory ends.
+MEMORY = tests/memory.c tests/memory.h
+MEMORY_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=free
+
 include tests/base/local.mk
 include tests/cell/local.mk
 include tests/sample/local.mk

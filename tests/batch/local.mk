@@ -4,8 +4,8 @@ tests_batch_batch_test_SOURCES = tests/batch/batch_test.c
 tests_batch_batch_test_LDADD = $(UNIT_LIBS)
 
 UNIT_TESTS += tests/batch/memory_test
-tests_batch_memory_test_SOURCES = tests/batch/memory_test.c
-tests_batch_memory_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+tests_batch_memory_test_SOURCES = tests/batch/memory_test.c $(MEMORY)
+tests_batch_memory_test_LDFLAGS = $(MEMORY_LINK)
 tests_batch_memory_test_LDADD = $(UNIT_LIBS)
 
 FUZZ_TARGETS += tests/batch/batch_fuzz

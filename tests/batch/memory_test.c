@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory on the way from a request to a batch and out of it: what happens when
- * any one allocation fails, and that in the steady state there is none. The
- * linker puts the functions below in the place of malloc() and its kin.
+ * any one allocation fails, and that in the steady state there is none.
  */
+#include "../memory.h"
 #include "../unit.h"
 
 #include "batch/batch.h"
 #include "sample/sample.h"
-
-static unsigned long allocations;
-static unsigned long failing; /* number of the allocation that fails; 0 for none */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool fails(void) { return ++allocations == failing; }
-
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
 
 static const struct sample_limits limits = {
     .now_ms = INT64_C(1795460402500), .max_age_ms = INT64_C(31) * 86400000, .max_skew_ms = 600000, .max_samples = 1000};
@@ -94,27 +78,26 @@ static size_t fill_many_keys(void)
     return count + 3 + 2 + 3 + 1;
 }
 
+static size_t expected_samples;
+
+static void go_and_again(void *context)
+{
+    (void)context;
+    struct way way = {0};
+    enum hf_err err = go(&way);
+    assert_int_equal(err, memory_failed() ? HF_NOMEM : HF_OK);
+    /* And nothing is left in disorder: the same objects go the whole way next time. */
+    memory_pause();
+    assert_int_equal(go(&way), HF_OK);
+    assert_int_equal(way.read, expected_samples);
+    end(&way);
+}
+
 static void any_allocation_may_fail(void **state)
 {
     (void)state;
-    const size_t samples = fill_many_keys();
-    for (failing = 1;; failing++) {
-        struct way way = {0};
-        allocations = 0;
-        enum hf_err err = go(&way);
-        if (allocations < failing) {
-            assert_int_equal(err, HF_OK);
-            end(&way);
-            break;
-        }
-        assert_int_equal(err, HF_NOMEM);
-        /* And nothing is left in disorder: the same objects go the whole way next time. */
-        assert_int_equal(go(&way), HF_OK);
-        assert_int_equal(way.read, samples);
-        end(&way);
-    }
-    assert_true(failing > 15);
-    failing = 0;
+    expected_samples = fill_many_keys();
+    assert_true(memory_each(go_and_again, NULL) > 15);
 }
 
 static void the_steady_state_allocates_nothing(void **state)
@@ -123,10 +106,10 @@ static void the_steady_state_allocates_nothing(void **state)
     struct way way = {0};
     fill_many_keys();
     assert_int_equal(go(&way), HF_OK);
-    allocations = 0;
+    memory_plan(MEMORY_ALL_WELL, 0);
     for (int i = 0; i < 100; i++)
         assert_int_equal(go(&way), HF_OK);
-    assert_int_equal(allocations, 0);
+    assert_int_equal(memory_count(), 0);
     end(&way);
 }
 

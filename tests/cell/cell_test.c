@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../memory.h"
 #include "../unit.h"
 
 #include <float.h>
@@ -9,28 +10,6 @@
 #include "cell/key.h"
 #include "cell/limbs.h"
 #include "cell/wide.h"
-
-/* ---- memory that runs out: the linker puts these before the library's calls ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long allocations_left = -1; /* before one fails, once; negative: none fails */
-static size_t largest_allocation;
-
-static bool allocation_fails(size_t size)
-{
-    largest_allocation = size > largest_allocation ? size : largest_allocation;
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-void *__wrap_malloc(size_t size) { return allocation_fails(size) ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t n, size_t size) { return allocation_fails(n * size) ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *old, size_t size) { return allocation_fails(size) ? NULL : __real_realloc(old, size); }
 
 /* ---- helpers ---- */
 
@@ -615,10 +594,10 @@ static void other_bytes_are_refused(void **state)
         {BYTES("\x01\x00\xFF\xFF\xFF\xFF\x0F\x40\x00\x00"), "more buckets than bytes"},
         {BYTES("\x01\x00\x02\x40\x00\x00"), "fewer buckets than said"},
     };
-    largest_allocation = 0;
+    memory_plan(MEMORY_ALL_WELL, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         must_refuse((const unsigned char *)cases[i].bytes, cases[i].len, cases[i].what);
-    assert_true(largest_allocation <= 1024);
+    assert_true(memory_largest() <= 1024);
 }
 
 static void buckets_are_limited(void **state)
@@ -857,13 +836,13 @@ static void out_of_memory_changes_nothing(void **state)
     struct hf_buf expected = encoded(straight.cell);
 
     unsigned failures = 0;
-    for (long after = 0;; after++) {
+    for (unsigned long after = 0;; after++) {
         failing.cell = new_cell(64);
         failing.done = 0;
-        allocations_left = after;
+        memory_plan(MEMORY_ONE, after + 1);
         enum hf_err err = go_on(&failing);
-        bool failed = allocations_left < 0;
-        allocations_left = -1;
+        bool failed = memory_failed();
+        memory_plan(MEMORY_ALL_WELL, 0);
         if (failed) {
             failures++;
             assert_int_equal(err, HF_NOMEM);
@@ -889,11 +868,11 @@ static void out_of_memory_is_told(void **state)
     for (int i = 0; i < 40; i++)
         add(cell, i);
     struct hf_buf bytes = encoded(cell);
-    long after = 0;
+    unsigned long after = 0;
     for (enum hf_err err = HF_NOMEM; err != HF_OK; after++) {
-        allocations_left = after;
+        memory_plan(MEMORY_ONE, after + 1);
         err = cell_decode(bytes.data, bytes.len, 16, &out);
-        allocations_left = -1;
+        memory_plan(MEMORY_ALL_WELL, 0);
         assert_true(err == HF_OK || (err == HF_NOMEM && out == NULL));
     }
     assert_int_equal(after, 4); /* the cell, its buckets, its sums, and the time nothing failed */
@@ -902,16 +881,16 @@ static void out_of_memory_is_told(void **state)
     struct hf_buf nowhere = {0};
     struct cell_estimate e;
     add(cell, 41);
-    allocations_left = 0;
+    memory_plan(MEMORY_ONE, 1);
     assert_int_equal(cell_new(16) == NULL, 1);
-    allocations_left = 0;
+    memory_plan(MEMORY_ONE, 1);
     assert_int_equal(cell_encode(cell, &nowhere), HF_NOMEM);
-    allocations_left = -1;
+    memory_plan(MEMORY_ALL_WELL, 0);
     hf_buf_free(&nowhere);
     add(cell, 1e9);
-    allocations_left = 0;
+    memory_plan(MEMORY_ONE, 1);
     assert_int_equal(cell_median(cell, &e), HF_NOMEM);
-    allocations_left = -1;
+    memory_plan(MEMORY_ALL_WELL, 0);
     assert_int_equal(cell_median(cell, &e), HF_OK);
     hf_buf_free(&bytes);
     cell_free(&cell);

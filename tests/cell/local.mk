@@ -1,9 +1,8 @@
 # tests of cell
 UNIT_TESTS += tests/cell/cell_test tests/cell/cell_property_test
-tests_cell_cell_test_SOURCES = tests/cell/cell_test.c
+tests_cell_cell_test_SOURCES = tests/cell/cell_test.c $(MEMORY)
 tests_cell_cell_test_LDADD = $(UNIT_LIBS)
-# GNU and LLVM linkers alike; the test makes the library's allocations fail.
-tests_cell_cell_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+tests_cell_cell_test_LDFLAGS = $(MEMORY_LINK)
 
 tests_cell_cell_property_test_SOURCES = tests/cell/cell_property_test.c
 tests_cell_cell_property_test_LDADD = $(UNIT_LIBS)

@@ -3,6 +3,7 @@
  * The fold, one rule at a time. Some functions below it are wrapped by the linker
  * (see local.mk), so that they can be made to fail.
  */
+#include "../memory.h"
 #include "harness.h"
 
 #include "base/utc.h"
@@ -41,25 +42,10 @@ enum hf_err __wrap_store_write_cell(struct store_write *write, enum store_table 
     return __real_store_write_cell(write, table, key, key_bytes, slot, bytes, len);
 }
 
-/* The library's own allocations: so many succeed, the next fails. -1: all succeed. */
-static int allocations = -1;
-
-static bool allocation_fails(void) { return allocations >= 0 && allocations-- == 0; }
-
-void *__real_malloc(size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_malloc(size_t bytes) { return allocation_fails() ? NULL : __real_malloc(bytes); }
-void *__real_calloc(size_t count, size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes) { return allocation_fails() ? NULL : __real_calloc(count, bytes); }
-void *__real_realloc(void *old, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes) { return allocation_fails() ? NULL : __real_realloc(old, bytes); }
-
 static int setup(void **state)
 {
     plan.cell_adds = plan.writes = -1;
-    allocations = -1;
+    memory_plan(MEMORY_ALL_WELL, 0);
     return harness_setup(state);
 }
 #define planned_unit(function) cmocka_unit_test_setup_teardown(function, setup, harness_teardown)
@@ -453,14 +439,14 @@ static void a_message_is_applied_whole_or_not_at_all(void **state)
 static bool fold_with_failure(struct message *const messages[2], int nth)
 {
     struct fold *mine = NULL;
-    allocations = nth;
+    memory_plan(MEMORY_ONE, (unsigned long)nth + 1);
     enum hf_err err = fold_open(&fold_options, &mine, NULL);
     for (uint64_t i = 0; i < 2 && err == HF_OK; i++)
         err = fold_apply(mine, i + 1, NOON_MS, messages[i]->bytes.data, messages[i]->bytes.len, NULL);
     if (err == HF_OK)
         err = fold_commit(mine, NULL);
-    bool failed = allocations < 0;
-    allocations = -1;
+    bool failed = memory_failed();
+    memory_plan(MEMORY_ALL_WELL, 0);
     if (mine != NULL && err == HF_NOMEM && fold_dirty(mine) && fold_current(mine)->position == 2)
         err = fold_commit(mine, &harness_why); /* all was kept, or else all is refused */
     else

@@ -3,8 +3,8 @@ UNIT_TESTS += tests/fold/window_test tests/fold/fold_test tests/fold/model_test
 tests_fold_window_test_SOURCES = tests/fold/window_test.c
 tests_fold_window_test_LDADD = $(UNIT_LIBS)
 
-tests_fold_fold_test_SOURCES = tests/fold/fold_test.c tests/fold/harness.c tests/fold/harness.h
-tests_fold_fold_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cell_add,--wrap=store_write_cell,--wrap=malloc,--wrap=calloc,--wrap=realloc
+tests_fold_fold_test_SOURCES = tests/fold/fold_test.c tests/fold/harness.c tests/fold/harness.h $(MEMORY)
+tests_fold_fold_test_LDFLAGS = $(MEMORY_LINK) -Wl,--wrap=cell_add,--wrap=store_write_cell
 tests_fold_fold_test_LDADD = $(UNIT_LIBS)
 
 tests_fold_model_test_SOURCES = tests/fold/model_test.c tests/fold/harness.c tests/fold/harness.h
