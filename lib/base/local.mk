@@ -9,4 +9,5 @@ lib_libhourfold_a_SOURCES += \
 	lib/base/log.c lib/base/log.h \
 	lib/base/names.c lib/base/names.h \
 	lib/base/num.c lib/base/num.h \
-	lib/base/utc.c lib/base/utc.h
+	lib/base/utc.c lib/base/utc.h \
+	lib/base/zone.c lib/base/zone.h lib/base/zone_rule.c lib/base/zone_rule.h
