@@ -30,6 +30,6 @@ check-damage: tests/bus/spool_test tests/fault/store_damage_test
 .PHONY: check-damage
 
 UNIT_TESTS += tests/fault/memory_test
-tests_fault_memory_test_SOURCES = tests/fault/memory_test.c tests/answer/world.h $(MEMORY)
+tests_fault_memory_test_SOURCES = tests/fault/memory_test.c tests/answer/world.c tests/answer/world.h $(MEMORY)
 tests_fault_memory_test_LDFLAGS = $(MEMORY_LINK)
 tests_fault_memory_test_LDADD = $(UNIT_LIBS)

@@ -307,6 +307,9 @@ static void answers(void **state)
     static const char *const uris[] = {"/" KEY "/median/" DAY "/3",           "/" KEY "/all/" DAY,
                                        "/" KEY "/p99/" DAY "/9?by=minute",    "/" KEY "/all/" DAY "/18?format=csv",
                                        "/-/keys?limit=5",                     "/-/keys?format=csv",
+                                       "/" KEY "/median/" DAY "?tz=Europe/London",
+                                       "/-/series?key=*.latency&stat=p99&from=" DAY "&to=2026-11-24&tz=Europe/London",
+                                       "/-/series?key=" KEY "&stat=max&from=" DAY "T09:29:00Z&to=" DAY "T09:31:00Z&tz=+05:30",
                                        "/-/metrics"};
     struct hf_why told;
     assert_int_equal(conf_parse("", 0, "conf", &conf, &told), HF_OK);
