@@ -13,6 +13,8 @@
 #include <time.h>
 
 #include "access/access.h"
+#include "access/address.h"
+#include "access/rate.h"
 #include "base/cli.h"
 #include "base/conf.h"
 #include "base/log.h"
@@ -27,7 +29,7 @@
 #define READY_SPOOL_WAIT_MS 250 /* the same, when there is a spool that they would go to */
 #define HEADERS_BYTES 2048
 #define PREFLIGHT_S "86400"
-#define JOIN_EVERY_MS 5000 /* the tally, while its file cannot be had */
+#define JOIN_EVERY_MS 5000 /* while the files that are shared cannot be had */
 
 /* What is answered when samples cannot be taken just now. Clients are to come again, not all in the same moment. */
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -38,17 +40,20 @@ struct server {
     struct access *access;
     struct loop *loop;
     struct hold *hold;
+    struct rate *rate; /* NULL: there is no bound */
+    struct address_list *proxies;
     struct tally *tally;
     char tally_path[TALLY_PATH_BYTES];
-    _Atomic long long join_ms; /* when to try to join its file; LLONG_MAX: it is joined, or being tried */
+    char rate_path[TALLY_PATH_BYTES + 8];
+    _Atomic long long join_ms; /* when to try to join the files; LLONG_MAX: they are joined, or being tried */
     bool join_failed;          /* of the one who tries */
     char headers[1536]; /* of every answer */
 };
 
-/* ---- the tally ---- */
+/* ---- the files that all processes share ---- */
 
-/* Have what is counted shown to others; where that fails, it stops nothing. */
-static void join_tally(struct server *server, long long now_ms)
+/* Have what is counted shown to others, and rates bounded with them; where that fails, it stops nothing. */
+static void join_files(struct server *server, long long now_ms)
 {
     struct hf_why why = {""};
     char quoted[HF_WHY_BYTES];
@@ -56,6 +61,8 @@ static void join_tally(struct server *server, long long now_ms)
     if (now_ms < due_ms || !atomic_compare_exchange_strong(&server->join_ms, &due_ms, LLONG_MAX))
         return;
     enum hf_err err = tally_join(server->tally, server->tally_path, &why);
+    if (err == HF_OK && server->rate != NULL)
+        err = rate_join(server->rate, server->rate_path, &why);
     if (err != HF_OK && !server->join_failed)
         hf_log(HF_WARNING, "tally_not_joined", "why=%s text=\"samples are taken all the same, and counted when that is mended\"",
                hf_log_quote(why.text, (unsigned long)strlen(why.text), quoted, sizeof quoted));
@@ -151,6 +158,28 @@ static void answer_preflight(const struct server *server, struct request *reques
 }
 
 /* ---- requests ---- */
+
+/* False when the request was answered: its sender has sent too many. */
+static bool rate_permits(const struct server *server, struct request *request)
+{
+    struct timespec now;
+    char more[64];
+    char message[128];
+    if (server->rate == NULL)
+        return true;
+    struct address sender = address_of_client(server->proxies, request_param(request, "REMOTE_ADDR"),
+                                              request_param_or_null(request, "HTTP_X_FORWARDED_FOR"));
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t wait_ms = rate_take(server->rate, &sender, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    if (wait_ms == 0)
+        return true;
+    tally_shed(server->tally, TALLY_RATE, 0);
+    snprintf(more, sizeof more, "Retry-After: %lld\r\n", (long long)(wait_ms + 999) / 1000);
+    snprintf(message, sizeof message, "one address may send %lld requests a second; send again later",
+             (long long)server->conf->collect.rate);
+    refuse(server, request, 429, more, "too_many_requests", message, "");
+    return false;
+}
 
 /* False when the request was answered: that method is not for that route. */
 static bool method_fits(const struct server *server, struct request *request, enum route route)
@@ -271,7 +300,7 @@ static void handle(void *context, void *state, struct request *request)
         answer_preflight(server, request, route);
         return;
     }
-    if (!method_fits(server, request, route) || !sender_may(server, request))
+    if (!rate_permits(server, request) || !method_fits(server, request, route) || !sender_may(server, request))
         return;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -279,7 +308,7 @@ static void handle(void *context, void *state, struct request *request)
                                    .max_age_ms = server->conf->collect.max_age_ms,
                                    .max_skew_ms = server->conf->collect.max_skew_ms,
                                    .max_samples = (size_t)server->conf->collect.max_samples};
-    join_tally(server, now_ms());
+    join_files(server, now_ms());
     tally_note(server->tally, TALLY_LAST_REQUEST, limits.now_ms);
     sample_list_reset(list);
     bool good = request_method(request) == REQUEST_POST
@@ -307,13 +336,9 @@ static void worker_end(void *context, void *state)
 
 /* ---- the program ---- */
 
-/* What this version does not do is refused, not left out in silence. */
 static int check_conf(const struct server *server)
 {
     const struct hf_conf *conf = server->conf;
-    if (conf->collect.rate != 0)
-        return cli_fail(server->program, CLI_USAGE,
-                        "collect.rate is set, but this version does not limit rates yet; use 0");
     for (const char *p = conf->collect.cors_origin; *p != '\0'; p++)
         if (*p <= ' ' || *p > '~')
             return cli_fail(server->program, CLI_USAGE,
@@ -343,7 +368,7 @@ static int serve(struct server *server)
     if (err != HF_OK)
         return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     bool spool = server->conf->collect.spool[0] != '\0';
-    join_tally(server, now_ms());
+    join_files(server, now_ms());
     hold_await_ready(server->hold, spool ? READY_SPOOL_WAIT_MS : READY_WAIT_MS);
     hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
     tally_add(server->tally, TALLY_STARTS, 0, 1);
@@ -354,6 +379,27 @@ static int serve(struct server *server)
     tally_add(server->tally, TALLY_ENDS, 0, 1);
     hf_log(HF_NOTICE, "ended", "reason=signal");
     return CLI_DONE;
+}
+
+/* What the configuration asks for. */
+static enum hf_err make_parts(struct server *server, struct hf_why *why)
+{
+    const struct hf_conf *conf = server->conf;
+    struct hf_why fault = {""};
+    enum hf_err err = access_new(conf, &server->access, why);
+    if (err != HF_OK)
+        return err;
+    err = address_list_new(conf->collect.proxies, &server->proxies, &fault);
+    if (err != HF_OK)
+        return hf_fail(why, err, "collect.proxies: %s", fault.text);
+    if (conf->collect.rate > 0 && (err = rate_new((uint64_t)conf->collect.rate, &server->rate)) != HF_OK)
+        return hf_fail(why, err, "collect.rate: %s", hf_strerror(err));
+    server->tally = tally_new();
+    if (server->tally == NULL)
+        return hf_fail(why, HF_NOMEM, "no memory");
+    tally_path(conf, server->tally_path);
+    snprintf(server->rate_path, sizeof server->rate_path, "%s.rate", server->tally_path);
+    return HF_OK;
 }
 
 static int run(struct server *server, const struct cli_args *args)
@@ -372,21 +418,17 @@ static int run(struct server *server, const struct cli_args *args)
     if (code >= 0)
         return code;
     make_headers(server);
-    if (access_new(server->conf, &server->access, &why) != HF_OK)
-        return cli_fail(server->program, CLI_USAGE, "%s", why.text);
-    tally_path(server->conf, server->tally_path);
-    server->tally = tally_new();
-    if (server->tally == NULL) {
-        access_free(&server->access);
-        return cli_fail(server->program, CLI_FAILED, "no memory");
-    }
-    enum hf_err err = loop_open(&options, &server->loop, &why);
+    enum hf_err err = make_parts(server, &why);
+    if (err == HF_OK)
+        err = loop_open(&options, &server->loop, &why);
     if (err != HF_OK)
         code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     else
         code = serve(server);
     loop_close(&server->loop);
     access_free(&server->access);
+    rate_free(&server->rate);
+    address_list_free(&server->proxies);
     tally_free(&server->tally);
     return code;
 }

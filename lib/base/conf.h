@@ -65,6 +65,7 @@ struct hf_conf {
         enum conf_durability durability;
         const char *cors_origin;
         int64_t rate;         /* requests a second of one client address; 0 is unlimited */
+        const char *proxies;  /* addresses and networks, comma separated */
         const char *token_sha256; /* 64 hexadecimal digits; "" lets everybody send */
     } collect;
     struct {

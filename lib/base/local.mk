@@ -7,6 +7,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/base/conf_table.c lib/base/conf_table.h lib/base/options.def \
 	lib/base/err.c lib/base/err.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/mapped.c lib/base/mapped.h \
 	lib/base/names.c lib/base/names.h \
 	lib/base/num.c lib/base/num.h \
 	lib/base/utc.c lib/base/utc.h \

@@ -23,8 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mapped.h"
+
 #define MAGIC "HFTALLY\1" /* the version included */
-#define MAGIC_BYTES 8u
 #define PAGE_BYTES 4096u
 #define MOMENTS_MAX 24u
 #define FAMILIES_MAX 20u
@@ -120,73 +121,6 @@ const char *tally_path(const struct hf_conf *conf, char out[TALLY_PATH_BYTES])
     return out;
 }
 
-/* ---- the file ---- */
-
-static enum hf_err of_errno(int code)
-{
-    return code == ENOENT || code == ENOTDIR                     ? HF_NOTFOUND
-           : code == ENOSPC || code == EDQUOT || code == EFBIG ? HF_FULL
-                                                               : HF_IO;
-}
-
-static bool lock(int fd)
-{
-    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int result;
-    do
-        result = fcntl(fd, F_SETLKW, &all);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
-}
-
-/* Have all of the disk's blocks, so that no write to the mapping can fail, and the magic. The file is locked. */
-static enum hf_err prepare(int fd, const char *path, struct hf_why *why)
-{
-    static const char none[MAGIC_BYTES];
-    char magic[MAGIC_BYTES];
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        return hf_fail(why, HF_INVALID, "%s is no plain file", path);
-    if (info.st_size != 0 && info.st_size != PAGE_BYTES)
-        return hf_fail(why, HF_INVALID, "%s is no tally of this version; remove it", path);
-    int code;
-    do
-        code = posix_fallocate(fd, 0, PAGE_BYTES);
-    while (code == EINTR);
-    if (code != 0)
-        return hf_fail(why, of_errno(code), "cannot make %s: %s", path, strerror(code));
-    if (pread(fd, magic, MAGIC_BYTES, 0) != (ssize_t)MAGIC_BYTES)
-        return hf_fail(why, HF_IO, "cannot read %s: %s", path, strerror(errno));
-    if (memcmp(magic, none, MAGIC_BYTES) == 0 && pwrite(fd, MAGIC, MAGIC_BYTES, 0) != (ssize_t)MAGIC_BYTES)
-        return hf_fail(why, of_errno(errno), "cannot write %s: %s", path, strerror(errno));
-    if (memcmp(magic, none, MAGIC_BYTES) != 0 && memcmp(magic, MAGIC, MAGIC_BYTES) != 0)
-        return hf_fail(why, HF_INVALID, "%s is no tally of this version; remove it", path);
-    return HF_OK;
-}
-
-static enum hf_err map(int fd, const char *path, int protection, struct page **out, struct hf_why *why)
-{
-    void *at = mmap(NULL, PAGE_BYTES, protection, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED)
-        return hf_fail(why, HF_IO, "cannot map %s: %s", path, strerror(errno));
-    *out = at;
-    return HF_OK;
-}
-
-static enum hf_err open_file(const char *path, struct page **out, struct hf_why *why)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0660);
-    if (fd < 0)
-        return hf_fail(why, of_errno(errno), "cannot open %s: %s", path, strerror(errno));
-    enum hf_err err = lock(fd) ? HF_OK : hf_fail(why, HF_IO, "cannot lock %s: %s", path, strerror(errno));
-    if (err == HF_OK)
-        err = prepare(fd, path, why);
-    if (err == HF_OK)
-        err = map(fd, path, PROT_READ | PROT_WRITE, out, why);
-    close(fd); /* and so unlock it */
-    return err;
-}
-
 /* ---- count ---- */
 
 struct tally *tally_new(void)
@@ -234,9 +168,11 @@ static void move_own(struct tally *tally)
 enum hf_err tally_join(struct tally *tally, const char *path, struct hf_why *why)
 {
     if (tally->mapped == NULL) {
-        enum hf_err err = open_file(path, &tally->mapped, why);
+        void *page = NULL;
+        enum hf_err err = mapped_open(path, MAGIC, PAGE_BYTES, &page, why);
         if (err != HF_OK)
             return err;
+        tally->mapped = page;
         atomic_store(&tally->at, tally->mapped);
     }
     move_own(tally);
@@ -276,18 +212,19 @@ enum hf_err tally_read(const char *path, struct tally_values *out, struct hf_why
     struct page *page = NULL;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return hf_fail(why, of_errno(errno), "cannot open %s: %s", path, strerror(errno));
+        return hf_fail(why, errno == ENOENT || errno == ENOTDIR ? HF_NOTFOUND : HF_IO, "cannot open %s: %s", path,
+                       strerror(errno));
     enum hf_err err = HF_OK;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         err = hf_fail(why, HF_INVALID, "%s is no plain file", path);
     else if (info.st_size != PAGE_BYTES)
         err = hf_fail(why, info.st_size == 0 ? HF_NOTFOUND : HF_INVALID, "%s is no tally of this version", path);
-    else
-        err = map(fd, path, PROT_READ, &page, why);
+    else if ((page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0)) == MAP_FAILED)
+        err = hf_fail(why, HF_IO, "cannot map %s: %s", path, strerror(errno));
     close(fd);
     if (err != HF_OK)
         return err;
-    if (memcmp(page->magic, MAGIC, MAGIC_BYTES) == 0)
+    if (memcmp(page->magic, MAGIC, MAPPED_MAGIC_BYTES) == 0)
         copy(page, out);
     else
         err = hf_fail(why, page->magic[0] == '\0' ? HF_NOTFOUND : HF_INVALID, "%s is no tally of this version", path);

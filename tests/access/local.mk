@@ -18,3 +18,16 @@ tests_access_timing_test_LDADD = $(UNIT_LIBS)
 check-timing: tests/access/timing_test
 	HF_TEST_FULL=1 tests/access/timing_test
 .PHONY: check-timing
+
+UNIT_TESTS += tests/access/address_test
+tests_access_address_test_SOURCES = tests/access/address_test.c
+tests_access_address_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/access/address_fuzz
+tests_access_address_fuzz_SOURCES = tests/access/address_fuzz.c
+tests_access_address_fuzz_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += tests/access/corpus/address
+
+UNIT_TESTS += tests/access/rate_test
+tests_access_rate_test_SOURCES = tests/access/rate_test.c
+tests_access_rate_test_LDADD = $(UNIT_LIBS)

@@ -478,7 +478,7 @@ static void what_cannot_be_done_is_refused_at_the_start(void **state)
     (void)state;
     static const char *const confs[] = {"[collect]\ndurability = power\n", "[collect]\nspool = /tmp\n",
                                         "[collect]\nspool = /nowhere/spool\n",
-                                        "[collect]\nrate = 5\n", "[collect]\ncors_origin = a b\n",
+                                        "[collect]\nproxies = 10.0.0.0/8,proxy\n", "[collect]\ncors_origin = a b\n",
                                         "[collect]\nnonsense = 1\n"};
     for (size_t i = 0; i < sizeof confs / sizeof *confs; i++) {
         write_conf(confs[i]);
@@ -492,6 +492,47 @@ static void what_cannot_be_done_is_refused_at_the_start(void **state)
     write_conf("url = http://x\n");
     spawn(true);
     assert_int_equal(ended(5000), 2);
+}
+
+static unsigned from(const char *remote, const char *forwarded, char retry_after[256])
+{
+    const char *const more[] = {"REMOTE_ADDR", remote, forwarded != NULL ? "HTTP_X_FORWARDED_FOR" : NULL, forwarded, NULL};
+    struct fcgi_answer answer;
+    fcgi_exchange(rig.socket, &(struct fcgi_ask){.uri = "/collect?key=a&value=1", .more = more}, &answer);
+    unsigned status = answer.status;
+    if (status == 429) {
+        assert_non_null(fcgi_header(&answer, "Retry-After:", retry_after));
+        assert_non_null(strstr(answer.body, "\"too_many_requests\""));
+    }
+    fcgi_answer_free(&answer);
+    return status;
+}
+
+static void one_client_may_send_so_much(void **state)
+{
+    (void)state;
+    char retry_after[256] = "";
+    unsigned stored = 0;
+    server_start(&rig.server);
+    start("[collect]\nrate = 2\nproxies = 127.0.0.1, 10.0.0.0/8\n");
+    get_until_stored("/collect?key=a&value=1");
+    long long begin = test_now_ms();
+    for (unsigned i = 0; i < 20; i++)
+        stored += from("192.0.2.1", NULL, retry_after) == 204;
+    long long took = test_now_ms() - begin;
+    assert_in_range(stored, 2, 2 + 2 * (took / 1000 + 1));
+    assert_string_equal(retry_after, "1");
+    assert_int_equal(from("192.0.2.2", NULL, retry_after), 204);
+    for (unsigned i = 0; i < 20; i++) { /* each of another client, through the same proxy */
+        char forwarded[64];
+        snprintf(forwarded, sizeof forwarded, "198.51.100.1, 203.0.113.%u, 10.0.0.9", i);
+        assert_int_equal(from("127.0.0.1", forwarded, retry_after), 204);
+    }
+    unsigned limited = 0;
+    for (unsigned i = 0; i < 20; i++) /* this one is no proxy of ours */
+        limited += from("192.0.2.3", i % 2 == 0 ? "203.0.113.100" : "203.0.113.101", retry_after) == 429;
+    assert_true(limited > 10);
+    stop(SIGTERM);
 }
 
 static void without_the_bus_it_says_so_at_once(void **state)
@@ -1099,6 +1140,7 @@ int main(void)
         with_rig(headers_are_as_promised),
         with_rig(only_the_bearer_of_the_token_sends),
         with_rig(what_cannot_be_done_is_refused_at_the_start),
+        with_rig(one_client_may_send_so_much),
         with_rig(without_the_bus_it_says_so_at_once),
         with_rig(a_full_stream_is_said),
         with_rig(a_request_too_large_for_a_batch_is_refused),
