@@ -10,8 +10,8 @@
 #include "tool.h"
 
 static const struct tool_command *const commands[] = {
-    &check_config_command, &decode_command, &export_command, &keys_command,
-    &stat_command,         &token_command,  &verify_command,
+    &backup_command,  &check_config_command, &decode_command, &export_command, &keys_command,
+    &restore_command, &stat_command,         &token_command,  &verify_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -33,7 +33,7 @@ static const struct tool_command *find_command(const char *name)
 /* The text of --help, with the list of commands. */
 static void write_text(struct hf_buf *text)
 {
-    hf_buf_puts(text, "Look at hourfold's store and configuration; nothing there is changed.\n\nCommands:\n");
+    hf_buf_puts(text, "Look at hourfold's store and configuration; back it up and restore it.\n\nCommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         hf_buf_printf(text, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
     hf_buf_puts(text, "\n\"hourfold COMMAND --help\" tells more of one.\n");
@@ -130,6 +130,8 @@ static int run_command(struct tool *tool, char **words)
         code = cli_conf(&program, &args, &tool->conf);
     if (code >= 0)
         return code;
+    if (tool->conf != NULL)
+        tool->store_path = tool->conf->store.path;
     code = tool->command->run(tool);
     store_close(&tool->store);
     conf_free(&tool->conf);

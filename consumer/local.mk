@@ -11,11 +11,13 @@ consumer_hourfold_consumer_LDADD = $(HOURFOLD_LIBS)
 
 bin_PROGRAMS += consumer/hourfold
 consumer_hourfold_SOURCES = \
+	consumer/backup.c \
 	consumer/check_config.c \
 	consumer/decode.c \
 	consumer/export.c \
 	consumer/hourfold.c \
 	consumer/keys.c \
+	consumer/restore.c \
 	consumer/stat.c \
 	consumer/token.c \
 	consumer/tool.c consumer/tool.h \

@@ -6,11 +6,9 @@
 #include <time.h>
 
 #include "base/utc.h"
-#include "bus/bus.h"
 #include "tool.h"
 
 enum { JSON };                                    /* the options */
-enum { BUS_WAIT_MS = 1000, BUS_LOOK_MS = 20 };
 
 struct figures {
     struct store_status status;
@@ -42,30 +40,6 @@ static uint64_t folder_bytes(const char *path, const char *name)
     }
     closedir(dir);
     return bytes;
-}
-
-/* Ask the bus how the stream is, when it answers within BUS_WAIT_MS. */
-static bool ask_stream(const struct tool *tool, struct bus_stream *out)
-{
-    const struct hf_conf *conf = tool->conf;
-    const struct bus_options options = {.name = "hourfold stat",
-                                        .url = conf->bus.url,
-                                        .stream = conf->bus.stream,
-                                        .subject = conf->bus.subject,
-                                        .credentials = conf->bus.credentials,
-                                        .tls_ca = conf->bus.tls_ca,
-                                        .replicas = (unsigned)conf->bus.replicas,
-                                        .max_messages = conf->bus.max_messages,
-                                        .max_age_ms = conf->bus.max_age_ms};
-    struct bus *bus;
-    if (bus_open(&options, &bus, NULL) != HF_OK)
-        return false;
-    struct timespec pause = {0, BUS_LOOK_MS * 1000000L};
-    for (int waited_ms = 0; waited_ms < BUS_WAIT_MS && !bus_connected(bus); waited_ms += BUS_LOOK_MS)
-        nanosleep(&pause, NULL);
-    bool heard = bus_connected(bus) && bus_stream_info(bus, out, NULL) == HF_OK;
-    bus_close(&bus, 0);
-    return heard;
 }
 
 /* Messages of the stream that are not folded yet. */
@@ -145,7 +119,7 @@ static int run(struct tool *tool)
     struct hf_why why = {""};
     struct figures figures = {0};
     struct timespec now;
-    figures.heard = ask_stream(tool, &figures.stream);
+    figures.heard = tool_ask_stream(tool, &figures.stream);
     int code = tool_open_store(tool);
     if (code >= 0)
         return code;

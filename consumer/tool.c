@@ -13,7 +13,9 @@ enum {
     KEYS_AT_ONCE = 500, /* of one read */
     RETRIES = 60,
     RETRY_MS = 100,     /* a recovery takes less than a second, as a rule */
-    PROGRESS_MS = 300
+    PROGRESS_MS = 300,
+    BUS_WAIT_MS = 1000,
+    BUS_LOOK_MS = 20
 };
 
 /* A tool that a stuck mutex holds up ends with a word rather than without one. */
@@ -27,7 +29,7 @@ static void on_lost(void *context, const char *text)
 int tool_open_store(struct tool *tool)
 {
     struct hf_why why = {""};
-    const struct store_options options = {.path = tool->conf->store.path,
+    const struct store_options options = {.path = tool->store_path,
                                           .role = STORE_READER,
                                           .cache_mb = (uint32_t)tool->conf->store.cache_mb,
                                           .on_lost = on_lost,
@@ -40,7 +42,7 @@ int tool_store_failed(const struct tool *tool, enum hf_err err, const struct hf_
 {
     if (ferror(stdout))
         return CLI_FAILED; /* it was the output; the flush at the end says so */
-    return tool_fail(tool, CLI_FAILED, "the store in %s cannot be read: %s", tool->conf->store.path,
+    return tool_fail(tool, CLI_FAILED, "the store in %s cannot be read: %s", tool->store_path,
                      why->text[0] != '\0' ? why->text : hf_strerror(err));
 }
 
@@ -61,6 +63,8 @@ static enum hf_err read_once(const struct tool *tool, tool_read_fn read_in, void
     if (err != HF_OK)
         return err;
     err = read_in(context, read);
+    if (err == HF_CORRUPT && store_read_why(read, why) == HF_OK)
+        hf_fail(why, err, "a record of the store; " STORE_DAMAGE_ADVICE);
     store_read_end(&read);
     return err;
 }
@@ -74,6 +78,31 @@ enum hf_err tool_read(const struct tool *tool, tool_read_fn read_in, void *conte
         err = read_once(tool, read_in, context, why);
     }
     return err;
+}
+
+/* ---- the bus ---- */
+
+bool tool_ask_stream(const struct tool *tool, struct bus_stream *out)
+{
+    const struct hf_conf *conf = tool->conf;
+    const struct bus_options options = {.name = "hourfold",
+                                        .url = conf->bus.url,
+                                        .stream = conf->bus.stream,
+                                        .subject = conf->bus.subject,
+                                        .credentials = conf->bus.credentials,
+                                        .tls_ca = conf->bus.tls_ca,
+                                        .replicas = (unsigned)conf->bus.replicas,
+                                        .max_messages = conf->bus.max_messages,
+                                        .max_age_ms = conf->bus.max_age_ms};
+    struct bus *bus;
+    if (bus_open(&options, &bus, NULL) != HF_OK)
+        return false;
+    struct timespec pause = {0, BUS_LOOK_MS * 1000000L};
+    for (int waited_ms = 0; waited_ms < BUS_WAIT_MS && !bus_connected(bus); waited_ms += BUS_LOOK_MS)
+        nanosleep(&pause, NULL);
+    bool heard = bus_connected(bus) && bus_stream_info(bus, out, NULL) == HF_OK;
+    bus_close(&bus, 0);
+    return heard;
 }
 
 /* ---- progress ---- */

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/cli.h"
 #include "base/conf.h"
+#include "bus/bus.h"
 #include "store/store.h"
 
 #define TOOL_OPTIONS_MAX 4
@@ -29,6 +30,7 @@ struct tool {
     const struct tool_command *command;
     const char *conf_path;
     struct hf_conf *conf;                 /* NULL for a command that needs none */
+    const char *store_path;               /* of the configuration, or of a copy */
     struct store *store;                  /* NULL until tool_open_store() */
     bool consistent;                      /* reads are of one committed state each, and wait for commits */
     const char *values[TOOL_OPTIONS_MAX]; /* by option: NULL absent, "" a switch that is set, or its argument */
@@ -45,13 +47,13 @@ struct tool_command {
     int (*run)(struct tool *tool); /* an exit code */
 };
 
-extern const struct tool_command check_config_command, decode_command, export_command, keys_command, stat_command,
-    token_command, verify_command;
+extern const struct tool_command backup_command, check_config_command, decode_command, export_command, keys_command,
+    restore_command, stat_command, token_command, verify_command;
 
 /* Say in one line what went wrong; return the code. */
 int tool_fail(const struct tool *tool, int code, const char *format, ...) HF_PRINTF(3, 4);
 
-/* Open the store of the configuration for reading. -1 to go on, or an exit code after saying why. */
+/* Open the store in tool->store_path for reading. -1 to go on, or an exit code after saying why. */
 int tool_open_store(struct tool *tool);
 
 /* Print and empty the buffer. HF_NOMEM when it has failed; HF_IO when standard output cannot be written. */
@@ -59,6 +61,12 @@ HF_MUST_CHECK enum hf_err tool_print(struct hf_buf *buf);
 
 /* Say why an operation on the store failed; CLI_FAILED. */
 int tool_store_failed(const struct tool *tool, enum hf_err err, const struct hf_why *why);
+
+/* Verify the open store, as `hourfold verify` does: CLI_DONE when it is good. `*status` (may be NULL) is what it says of itself. */
+int tool_verify(struct tool *tool, struct store_status *status);
+
+/* Ask the bus how the stream is; false when it does not answer within a second. */
+bool tool_ask_stream(const struct tool *tool, struct bus_stream *out);
 
 /* Progress on a terminal: on standard error, now and then, and gone at the end. All zero at first. */
 struct tool_progress {

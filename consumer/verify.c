@@ -283,19 +283,24 @@ static void conclude(struct verify *verify)
            after->as_of_ms == 0 ? "its beginning" : hf_format_utc(after->as_of_ms, time));
 }
 
-static int run(struct tool *tool)
+int tool_verify(struct tool *tool, struct store_status *status)
 {
     struct hf_why why = {""};
     struct verify verify = {.tool = tool};
-    int code = tool_open_store(tool);
-    if (code >= 0)
-        return code;
     tool->consistent = true;
     enum hf_err err = read_everything(&verify, &why);
     if (err != HF_OK)
         return tool_store_failed(tool, err, &why);
     conclude(&verify);
+    if (status != NULL)
+        *status = verify.after;
     return verify.faults == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+static int run(struct tool *tool)
+{
+    int code = tool_open_store(tool);
+    return code >= 0 ? code : tool_verify(tool, NULL);
 }
 
 const struct tool_command verify_command = {

@@ -14,6 +14,8 @@ enum hf_err attempt_read(struct store *store, attempt_fn body, void *context, st
         if (err != HF_OK)
             continue;
         err = body(read, context);
+        if (err == HF_CORRUPT && store_read_why(read, why) == HF_OK)
+            hf_fail(why, err, "a record of the store; " STORE_DAMAGE_ADVICE);
         store_read_end(&read);
     }
     return err;

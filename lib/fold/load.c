@@ -66,6 +66,8 @@ static enum hf_err read_once(struct fold *fold, struct record *record, struct hf
     }
     fold->reads++;
     enum hf_err err = read_record(fold, record);
+    if (err == HF_CORRUPT && store_read_why(fold->read, why) == HF_CORRUPT)
+        return err;
     if (err != HF_OK && err != HF_NOTFOUND)
         return hf_fail(why, err, "the store cannot be read: %s", hf_strerror(err));
     return err;
@@ -97,7 +99,7 @@ enum hf_err fold_load_producer(struct fold *fold, uint64_t number, struct produc
         enum hf_err err = load(fold, &record, why);
         if (err == HF_OK && window_decode(fold->record.data, fold->record.len, &window) != HF_OK)
             return hf_fail(why, HF_CORRUPT,
-                           "the store's record of producer %016llx is damaged: put back a copy of the store",
+                           "the store's record of producer %016llx; " STORE_DAMAGE_ADVICE,
                            (unsigned long long)number);
         if (err != HF_OK && err != HF_NOTFOUND)
             return err;
@@ -175,7 +177,7 @@ static enum hf_err make_cell(struct fold *fold, const struct cached_key *key, en
     if (err == HF_OK) {
         err = cell_decode(fold->record.data, fold->record.len, buckets, out);
         if (err == HF_INVALID)
-            return hf_fail(why, HF_CORRUPT, "the cell of key %.*s, %s %lu, is damaged: put back a copy of the store", key->bytes,
+            return hf_fail(why, HF_CORRUPT, "the cell of key %.*s, %s %lu; " STORE_DAMAGE_ADVICE, key->bytes,
                            key->text, table == STORE_HOURS ? "hour" : "minute", (unsigned long)slot);
     } else if (err == HF_NOTFOUND) {
         *out = cell_new(buckets);

@@ -10,6 +10,7 @@
 
 #include "store/page.h"
 #include "store/region.h"
+#include "store/restore.h"
 #include "store/store.h"
 
 #define MEGABYTE (1024u * 1024u)
@@ -28,6 +29,8 @@ static const struct table {
 } tables[ENV_TABLES] = {
     [ENV_HOURS] = {"hours", true}, [ENV_MINUTES] = {"minutes", true},      [ENV_KEYS] = {"keys", true},
     [ENV_IDS] = {"ids", false},    [ENV_PRODUCERS] = {"producers", false}, [ENV_META] = {"meta", true}};
+
+const char *env_table_name(enum env_table table) { return tables[table].name; }
 
 u_int32_t env_dirty_flag(enum env_table table) { return tables[table].dirty ? DB_READ_UNCOMMITTED : 0; }
 
@@ -53,12 +56,15 @@ static void listen(const DB_ENV *handle, const char *prefix, const char *message
 /* What it has to tell beside errors, it would write to standard output. */
 static void ignore(const DB_ENV *handle, const char *message) { (void)handle, (void)message; }
 
-static bool said_damaged(void)
+/* What else it says only of damage, or of a full disk. */
+static const char *const damaged[] = {"checksum", "Checksum", "catastrophic", "past end of log", "Log sequence error",
+                                      "not a multiple of the pagesize", "page type", "unexpected file type", NULL};
+static const char *const full[] = {"No space left on device", "Disk quota exceeded", NULL};
+
+static bool said_any(const char *const signs[])
 {
-    static const char *const words[] = {"checksum", "Checksum", "catastrophic", "past end of log", "Log sequence error",
-                                        "not a multiple of the pagesize", "unexpected file type"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strstr(said, words[i]) != NULL)
+    for (; *signs != NULL; signs++)
+        if (strstr(said, *signs) != NULL)
             return true;
     return false;
 }
@@ -68,12 +74,12 @@ enum hf_err env_error(int code)
     switch (code) {
     case 0: return HF_OK;
     case DB_NOTFOUND:
-    case DB_KEYEMPTY:
-    case ENOENT: return HF_NOTFOUND;
+    case DB_KEYEMPTY: return HF_NOTFOUND;
+    case ENOENT: return said_any(damaged) ? HF_CORRUPT : HF_NOTFOUND; /* recovery could not open a table */
     case DB_LOCK_DEADLOCK:
     case DB_LOCK_NOTGRANTED: return HF_AGAIN;
     case DB_RUNRECOVERY:
-    case DB_VERSION_MISMATCH: return said_damaged() ? HF_CORRUPT : HF_STALE;
+    case DB_VERSION_MISMATCH: return said_any(full) ? HF_FULL : said_any(damaged) ? HF_CORRUPT : HF_STALE;
     case DB_CHKSUM_FAIL:
     case DB_PAGE_NOTFOUND:
     case DB_VERIFY_BAD:
@@ -82,7 +88,7 @@ enum hf_err env_error(int code)
     case ENOSPC:
     case EDQUOT:
     case EFBIG: return HF_FULL;
-    default: return said_damaged() ? HF_CORRUPT : HF_IO;
+    default: return said_any(damaged) ? HF_CORRUPT : HF_IO;
     }
 }
 
@@ -91,7 +97,7 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
     enum hf_err err = env_error(code);
     const char *advice = "";
     if (err == HF_CORRUPT)
-        advice = "; stored bytes are damaged: stop hourfold-consumer and put back a copy of the store's directory";
+        advice = "; " STORE_DAMAGE_ADVICE;
     else if (err == HF_FULL)
         advice = "; make room on that disk";
     return hf_fail(why, err, "%s: %s%s%s%s", what, db_strerror(code), said[0] != '\0' ? ": " : "", said, advice);
@@ -157,7 +163,9 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
     char home[ENV_PATH_BYTES];
     snprintf(home, sizeof home, "%s/env", path);
     u_int32_t flags = DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
-    if (mode != ENV_JOIN)
+    if (mode == ENV_SETTLE)
+        flags |= DB_CREATE | DB_RECOVER_FATAL | DB_PRIVATE;
+    else if (mode != ENV_JOIN)
         flags |= DB_CREATE | DB_RECOVER;
     page_set_recovering(mode != ENV_JOIN);
     int code = handle->open(handle, home, flags, FILE_MODE);
@@ -165,7 +173,7 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
     return code;
 }
 
-static int open_table(struct env *env, enum env_table table, enum env_mode mode, DB_TXN *txn)
+static int open_table(struct env *env, enum env_table table, bool makes, DB_TXN *txn)
 {
     DB *db;
     int code = db_create(&db, env->handle, 0);
@@ -173,7 +181,7 @@ static int open_table(struct env *env, enum env_table table, enum env_mode mode,
         return code;
     env->tables[table] = db;
     u_int32_t flags = DB_THREAD | env_dirty_flag(table);
-    if (mode == ENV_MAKE) {
+    if (makes) {
         flags |= DB_CREATE;
         code = db->set_pagesize(db, PAGE_BYTES_OF_TABLES);
         if (code == 0)
@@ -189,19 +197,60 @@ static int open_table(struct env *env, enum env_table table, enum env_mode mode,
 }
 
 /* Opening reads pages too: of a table in which a commit is under way, so dirty again. */
-static int open_tables(struct env *env, enum env_mode mode, enum env_table *at)
+static int open_tables(struct env *env, bool makes, enum env_table *at)
 {
     DB_TXN *txn;
-    int code = env->handle->txn_begin(env->handle, NULL, &txn, mode == ENV_MAKE ? 0 : DB_READ_UNCOMMITTED);
+    int code = env->handle->txn_begin(env->handle, NULL, &txn, makes ? 0 : DB_READ_UNCOMMITTED);
     if (code != 0)
         return code;
     for (*at = 0; *at < ENV_TABLES && code == 0; ++*at)
-        code = open_table(env, *at, mode, txn);
+        code = open_table(env, *at, makes, txn);
     if (code == 0)
         return txn->commit(txn, DB_TXN_WRITE_NOSYNC);
     --*at;
     txn->abort(txn); /* before the handles that it opened are closed: see env_close() */
     return code;
+}
+
+/* Tables are made all in one transaction. So either all are there, or none was ever made: one that is missing, or has become
+ * empty, which Berkeley DB would fill anew, was lost. */
+static enum hf_err look_for_tables(const char *path, bool *missing, struct hf_why *why)
+{
+    char file[ENV_PATH_BYTES], lost[ENV_PATH_BYTES] = "";
+    struct stat st;
+    unsigned found = 0;
+    for (enum env_table table = 0; table < ENV_TABLES; table++) {
+        snprintf(file, sizeof file, "%s/data/%s", path, tables[table].name);
+        if (stat(file, &st) == 0 && st.st_size > 0)
+            found++;
+        else
+            memcpy(lost, file, sizeof lost);
+    }
+    *missing = found == 0;
+    return found == 0 || found == ENV_TABLES ? HF_OK : hf_fail(why, HF_CORRUPT, "%.250s is gone; " STORE_DAMAGE_ADVICE, lost);
+}
+
+enum hf_err env_check_tables(const char *path, struct hf_why *why)
+{
+    char file[ENV_PATH_BYTES];
+    enum hf_err err = HF_OK;
+    for (enum env_table table = 0; table < ENV_TABLES && err == HF_OK; table++) {
+        DB *db;
+        env_forget();
+        snprintf(file, sizeof file, "%s/data/%s", path, tables[table].name);
+        page_set_recovering(true);
+        int code = db_create(&db, NULL, 0);
+        if (code == 0) {
+            db->set_errcall(db, listen);
+            code = db->verify(db, file, NULL, NULL, 0); /* it frees the handle, too */
+        }
+        page_set_recovering(false);
+        if (code == EINVAL || code == DB_RUNRECOVERY)
+            code = DB_VERIFY_BAD;
+        if (code != 0)
+            err = env_fail(why, code, file);
+    }
+    return err;
 }
 
 static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode mode, struct env *env, struct hf_why *why)
@@ -217,10 +266,13 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     env->handle = handle;
     snprintf(what, sizeof what, "opening the store %.250s", path);
     handle->app_private = env;
-    env->makes_regions = mode != ENV_JOIN;
+    env->makes_regions = mode == ENV_RECOVER || mode == ENV_MAKE;
     if (env->makes_regions) {
         region_remove_all(path);
         region_free_reserve(path);
+        enum hf_err err = restore_finish(path, why);
+        if (err != HF_OK)
+            return err;
     }
     code = configure(handle, path, cache_mb);
     if (code == 0)
@@ -231,12 +283,29 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
         region_take_reserve(path);
     if (code != 0)
         return env_fail(why, code, what);
+    bool missing = false;
+    enum hf_err err = mode == ENV_JOIN ? HF_OK : look_for_tables(path, &missing, why);
+    if (err != HF_OK)
+        return err;
     enum env_table table = 0;
-    env_forget(); /* what it said of regions that were not there any more */
-    code = open_tables(env, mode, &table);
+    env_forget();
+    code = open_tables(env, mode == ENV_MAKE && missing, &table);
     if (code != 0 && table < ENV_TABLES)
         snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[table].name);
     return code == 0 ? HF_OK : env_fail(why, code, what);
+}
+
+/* Recovery tells of a page, if of anything, not of its table; and an environment that has to be recovered again is damaged. */
+static enum hf_err why_not_recovered(const char *path, enum hf_err err, struct hf_why *why)
+{
+    struct hf_why found = {""};
+    char reason[sizeof said];
+    if (err != HF_CORRUPT && err != HF_STALE && err != HF_IO)
+        return err;
+    memcpy(reason, said, sizeof said);
+    if (env_check_tables(path, &found) == HF_CORRUPT)
+        return hf_fail(why, HF_CORRUPT, "%s", found.text);
+    return err != HF_STALE ? err : hf_fail(why, HF_CORRUPT, "%.250s/log: %.100s; " STORE_DAMAGE_ADVICE, path, reason);
 }
 
 enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, struct env **out, struct hf_why *why)
@@ -252,7 +321,7 @@ enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, st
         *out = env;
     else
         env_close(&env);
-    return err;
+    return mode == ENV_JOIN || err == HF_OK ? err : why_not_recovered(path, err, why);
 }
 
 /* What Berkeley DB keeps of an environment that has to be recovered (some 30 KB) stays reachable: it is no leak to look for. */

@@ -41,13 +41,18 @@ u_int32_t env_dirty_flag(enum env_table table);
 enum env_mode {
     ENV_JOIN,    /* an environment that is there */
     ENV_RECOVER, /* make its regions anew from log and tables; nobody else may be inside */
-    ENV_MAKE     /* the same, and make tables that are missing */
+    ENV_MAKE,    /* the same, and make tables that are missing */
+    ENV_SETTLE   /* of a copy that nobody else knows of: with all of its log, and without regions that can be shared */
 };
 
 /* Open the environment below `path` (absolute) and its tables. HF_NOTFOUND: no environment or not all tables; HF_STALE: it
  * needs recovery first; HF_CORRUPT, HF_IO, HF_FULL, HF_NOMEM. */
 HF_MUST_CHECK enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, struct env **out,
                                    struct hf_why *why);
+/* The name of the table's file in data/. */
+const char *env_table_name(enum env_table table);
+/* Check the tables, which nobody has open: every page, and how they hang together. HF_CORRUPT names the first that is damaged. */
+HF_MUST_CHECK enum hf_err env_check_tables(const char *path, struct hf_why *why);
 /* Close in order. Waits for mutexes, so only while the environment may be used. */
 void env_close(struct env **env);
 /* Drop an environment that was recovered by others. It never waits; Berkeley DB lets go of the files, not of all memory. */

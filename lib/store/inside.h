@@ -59,6 +59,7 @@ struct store_read {
     struct env *env;
     DB_TXN *txn; /* NULL: each operation for itself */
     bool panicked; /* the environment has to be recovered */
+    const char *damaged; /* the table where damage was found; NULL: none was */
     struct watch watch;
 };
 

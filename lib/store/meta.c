@@ -20,13 +20,11 @@ static enum hf_err read_format(struct env *env, uint32_t *format, struct hf_why 
     DBT value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
     int code = meta->get(meta, NULL, &key, &value, env_dirty_flag(ENV_META));
     if (code != 0)
-        return env_fail(why, code, "reading the format of the store");
+        return env_fail(why, code, "reading the format of the store in data/meta");
     struct hf_cur cur = hf_cur_of(bytes, value.size);
     *format = hf_cur_u32(&cur);
     if (!hf_cur_ok(&cur) || hf_cur_left(&cur) != 0)
-        return hf_fail(why, HF_CORRUPT,
-                       "the store's format record is damaged: stop hourfold-consumer and put back a copy of the "
-                       "store's directory");
+        return hf_fail(why, HF_CORRUPT, "the store's format record, in data/meta; " STORE_DAMAGE_ADVICE);
     if (*format < STORE_FORMAT_OLDEST || *format > STORE_FORMAT)
         return hf_fail(why, HF_INVALID, "the store has format %lu, this version of hourfold knows only %u to %u",
                        (unsigned long)*format, STORE_FORMAT_OLDEST, STORE_FORMAT);

@@ -87,13 +87,29 @@ void store_read_end(struct store_read **read)
     free(gone);
 }
 
+enum hf_err store_read_why(const struct store_read *read, struct hf_why *why)
+{
+    if (read->damaged == NULL)
+        return HF_OK;
+    return hf_fail(why, HF_CORRUPT, "%.250s/data/%s: %s%s" STORE_DAMAGE_ADVICE, read->store->path, read->damaged, env_said(),
+                   *env_said() == '\0' ? "" : "; ");
+}
+
+static enum hf_err corrupt(struct store_read *read, enum env_table table)
+{
+    read->damaged = env_table_name(table);
+    return HF_CORRUPT;
+}
+
 /* What an operation gave. When the environment has to be recovered, for damage that was found or by the word of another
  * process, a reader need not end: its next read follows the recovery. */
-static enum hf_err outcome(struct store_read *read, int code)
+static enum hf_err outcome(struct store_read *read, enum env_table table, int code)
 {
     enum hf_err err = env_error(code);
     if (code == DB_RUNRECOVERY && read->store->role == STORE_READER)
         read->panicked = true;
+    if (err == HF_CORRUPT)
+        return corrupt(read, table);
     return err == HF_STALE && read->panicked ? HF_AGAIN : err;
 }
 
@@ -133,7 +149,7 @@ static enum hf_err get(struct store_read *read, enum env_table table, DBT *key, 
     watch_out(&read->watch);
     if (code == 0)
         out->len = value.size;
-    return outcome(read, code);
+    return outcome(read, table, code);
 }
 
 /* Get a value of exactly `len` bytes. */
@@ -150,7 +166,7 @@ static enum hf_err get_fixed(struct store_read *read, enum env_table table, cons
         code = db->get(db, read->txn, &dbt, &value, read->txn == NULL ? env_dirty_flag(table) : 0);
     while (once_more(read, &value, NULL, &code, &tries));
     watch_out(&read->watch);
-    return code == 0 && value.size != len ? HF_CORRUPT : outcome(read, code);
+    return code == 0 && value.size != len ? corrupt(read, table) : outcome(read, table, code);
 }
 
 enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key, size_t key_bytes,
@@ -197,7 +213,7 @@ enum hf_err store_read_status(struct store_read *read, struct store_status *out)
     DBT key = dbt_of(meta_status_key, strlen(meta_status_key));
     enum hf_err err = get(read, ENV_META, &key, &buf);
     if (err == HF_OK)
-        err = meta_decode_status(buf.data, buf.len, out);
+        err = meta_decode_status(buf.data, buf.len, out) == HF_OK ? HF_OK : corrupt(read, ENV_META);
     else if (err == HF_NOTFOUND) {
         *out = (struct store_status){0};
         err = HF_OK;
@@ -254,7 +270,7 @@ static enum hf_err fetch(struct walk *walk)
     watch_out(&walk->read->watch);
     if (code == 0)
         DB_MULTIPLE_INIT(walk->place, &walk->batch);
-    return outcome(walk->read, code);
+    return outcome(walk->read, walk->table, code);
 }
 
 /* Step to the next record. HF_NOTFOUND at the end. */
@@ -272,7 +288,7 @@ static enum hf_err walk_next(struct walk *walk)
             continue;
         }
         if (key_bytes > STORE_CELL_KEY_MAX)
-            return HF_CORRUPT;
+            return corrupt(walk->read, walk->table);
         walk->after = true;
         memcpy(walk->key, key, key_bytes);
         walk->key_bytes = (uint32_t)key_bytes;
@@ -316,7 +332,7 @@ enum hf_err store_read_cells(struct store_read *read, enum store_table table, ui
     walk.key_bytes = cell_key(walk.key, after, after_bytes, first);
     while ((err = walk_next(&walk)) == HF_OK) {
         if (walk.key_bytes < 4)
-            err = HF_CORRUPT;
+            err = corrupt(read, walk.table);
         if (err != HF_OK || cell_key_slot(walk.key) > last ||
             !each(context, (const char *)walk.key + 4, walk.key_bytes - 4, cell_key_slot(walk.key), walk.value,
                   walk.value_bytes))
@@ -348,7 +364,7 @@ static enum hf_err find(struct store_read *read, enum env_table table, unsigned 
     } while (once_more(read, &nothing, NULL, &code, &tries));
     watch_out(&read->watch);
     *key_bytes = at.size;
-    return code == 0 && at.size < 4 ? HF_CORRUPT : outcome(read, code);
+    return code == 0 && at.size < 4 ? corrupt(read, table) : outcome(read, table, code);
 }
 
 /* The key has no cell at `*slot`: move on to the next slot where it may have one. Slots that no key uses are passed over;

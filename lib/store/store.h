@@ -38,6 +38,10 @@
 
 struct store;
 
+/* What to do about damage, after a word on what is damaged. */
+#define STORE_DAMAGE_ADVICE \
+    "stored bytes are damaged: see what `hourfold verify` says; `hourfold restore --replace BACKUP` puts a backup in their place"
+
 enum store_role { STORE_READER, STORE_WRITER };
 enum store_table { STORE_HOURS, STORE_MINUTES };
 
@@ -147,6 +151,9 @@ void store_read_end(struct store_read **read);
 /* All below: HF_AGAIN when the read must be ended and begun anew, HF_STALE, HF_CORRUPT, HF_IO, HF_NOMEM. The functions they
  * call hold up nobody but a recovery. */
 
+/* What was found damaged in this read, for a person: which file, and what to do. HF_OK when nothing was. */
+enum hf_err store_read_why(const struct store_read *read, struct hf_why *why);
+
 /* The cell's bytes, into `out` (cleared first). HF_NOTFOUND. */
 HF_MUST_CHECK enum hf_err store_read_cell(struct store_read *read, enum store_table table, const char *key,
                                           size_t key_bytes, uint32_t slot, struct hf_buf *out);
@@ -215,6 +222,27 @@ HF_MUST_CHECK enum hf_err store_sync(struct store *store, struct hf_why *why);
 
 /* Write dirty pages back and drop log files that are no longer needed. Every few seconds. */
 HF_MUST_CHECK enum hf_err store_checkpoint(struct store *store, struct hf_why *why);
+
+/* ---- backups (without opening the store) ---- */
+
+/* Copy the store in the directory `from`, which may be in use, to the new directory `to`: a store of its own, of one
+ * committed state, recovered, its tables checked; to be opened by a reader of this process. Nobody waits for it. HF_AGAIN:
+ * the store changed too fast, begin anew; HF_CORRUPT: so too, or the store is damaged; HF_NOTFOUND: no store there; HF_FULL,
+ * HF_IO, HF_NOMEM. After a failure store_remove() what there is. */
+HF_MUST_CHECK enum hf_err store_copy(const char *from, const char *to, uint32_t cache_mb, struct hf_why *why);
+/* Leave of a closed copy its tables and log alone, data/ and log/, bring them to the disk, and give it the name `backup`,
+ * which nothing has. HF_IO, HF_FULL. */
+HF_MUST_CHECK enum hf_err store_pack(const char *copy, const char *backup, struct hf_why *why);
+/* Remove a copy or a backup: what hourfold put there and nothing else. */
+void store_remove(const char *copy);
+
+/* Whether there is a store in `path`, and may be replaced. HF_BUSY: a consumer runs it; HF_INVALID: the directory holds other
+ * things, or cannot be understood; HF_IO. */
+HF_MUST_CHECK enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why);
+/* Make a packed copy in the directory STORE_RESTORING of `path` the store of `path`, whatever was there before: at once,
+ * readers follow. HF_BUSY and HF_TIMEOUT: somebody uses it; HF_FULL, HF_IO. Once begun, it is finished, though others die. */
+#define STORE_RESTORING "restoring"
+HF_MUST_CHECK enum hf_err store_replace(const char *path, struct hf_why *why);
 
 /* ---- maintain (the writer, inside a transaction) ---- */
 
