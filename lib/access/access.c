@@ -322,3 +322,11 @@ bool access_stat(const struct access_grant *grant, const char *key, size_t key_b
             return true;
     return access_open(grant->access);
 }
+
+bool access_any_stat(const struct access_grant *grant, const char *stat)
+{
+    for (size_t i = 0; i < grant->access->count; i++)
+        if (has_view(grant, i) && view_has_stat(&grant->access->views[i], stat))
+            return true;
+    return access_open(grant->access);
+}

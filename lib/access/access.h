@@ -48,6 +48,9 @@ bool access_next_prefix(const struct access_grant *grant, bool first, char prefi
  * statistic; "all" itself needs one of them. */
 bool access_stat(const struct access_grant *grant, const char *key, size_t key_bytes, const char *stat);
 
+/* May this statistic of any key at all be seen? */
+bool access_any_stat(const struct access_grant *grant, const char *stat);
+
 /* May the bearer send samples? True for everybody when collect.token_sha256 is not set. */
 bool access_send(const struct access *access, const char *authorization);
 

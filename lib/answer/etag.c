@@ -43,11 +43,14 @@ enum hf_err etag_of_series(const struct query_path *path, const struct series *s
 {
     hf_buf_clear(scratch);
     /* A version that renders differently must not match what an older one sent. */
-    hf_buf_printf(scratch, "%s %d %d %d %s %s %lld %u ", PACKAGE_VERSION, (int)path->kind, (int)path->format,
-                  (int)path->by_minute, path->key, path->stat.name, (long long)path->date_ms, path->hour);
+    hf_buf_printf(scratch, "%s %d %d %d %s %s %lld %u %s ", PACKAGE_VERSION, (int)path->kind, (int)path->format,
+                  (int)path->by_minute, path->key, path->stat.name, (long long)path->date_ms, path->hour, path->tz);
     put_slot(series, &series->whole, scratch);
-    for (size_t i = 0; i < series->slot_count; i++)
+    for (size_t i = 0; i < series->slot_count; i++) {
+        hf_buf_u64(scratch, (uint64_t)series->layout->list[i].start_ms);
+        hf_buf_u64(scratch, (uint64_t)series->layout->list[i].offset_ms);
         put_slot(series, &series->slots[i], scratch);
+    }
     if (!hf_buf_ok(scratch))
         return HF_NOMEM;
     etag_of_bytes(scratch->data, scratch->len, etag);

@@ -4,18 +4,27 @@
 #include <string.h>
 
 #include "answer/attempt.h"
+#include "sample/sample.h"
 
 /* A read is kept for milliseconds only: while it lasts the store cannot recover. */
 #define KEYS_OF_ONE_READ 10000u
 
 struct walk {
-    const struct query_path *path;
-    const char *prefix; /* of the keys that it is after now */
+    const struct keys_query *query;
     const struct access_grant *grant;
     struct keys_page *page;
+    const char *prefix;             /* of the keys that it is after now */
+    bool one;                       /* only the key that the prefix is */
     char after[SAMPLE_KEY_MAX + 1]; /* the last key looked at */
-    unsigned looked_at;             /* in this read */
+    size_t looked_at;               /* in all */
+    unsigned of_this_read;
 };
+
+static bool may_see(const struct walk *walk, const char *key, size_t key_bytes)
+{
+    const char *stat = walk->query->stat;
+    return stat == NULL ? access_key(walk->grant, key, key_bytes) : access_stat(walk->grant, key, key_bytes, stat);
+}
 
 static bool walk_key(void *context, const char *key, size_t key_bytes)
 {
@@ -23,8 +32,10 @@ static bool walk_key(void *context, const char *key, size_t key_bytes)
     struct keys_page *page = walk->page;
     if (key_bytes > SAMPLE_KEY_MAX)
         return true;
-    if (access_key(walk->grant, key, key_bytes)) {
-        page->more = page->count == walk->path->limit;
+    if (walk->one && key_bytes > strlen(walk->prefix)) /* a key comes before those that are longer */
+        return false;
+    if (globs_match(walk->query->globs, key, key_bytes) && may_see(walk, key, key_bytes)) {
+        page->more = page->count == walk->query->limit;
         if (page->more)
             return false;
         hf_buf_put(&page->text, key, key_bytes);
@@ -33,7 +44,9 @@ static bool walk_key(void *context, const char *key, size_t key_bytes)
     }
     memcpy(walk->after, key, key_bytes);
     walk->after[key_bytes] = '\0';
-    return ++walk->looked_at < KEYS_OF_ONE_READ;
+    walk->looked_at++;
+    page->gave_up = walk->query->bounded && walk->looked_at >= KEYS_LOOKED_AT_MAX;
+    return ++walk->of_this_read < KEYS_OF_ONE_READ && !page->gave_up;
 }
 
 /* On a lost race the walk goes on behind the last key it saw. */
@@ -46,14 +59,16 @@ static enum hf_err walk_once(struct store_read *read, void *context)
     return err == HF_OK && !hf_buf_ok(&walk->page->text) ? HF_NOMEM : err;
 }
 
+static bool done(const struct walk *walk) { return walk->page->more || walk->page->gave_up; }
+
 static enum hf_err walk_prefix(struct store *store, struct walk *walk, const char *prefix, struct hf_why *why)
 {
     enum hf_err err;
     walk->prefix = prefix;
     do {
-        walk->looked_at = 0;
+        walk->of_this_read = 0;
         err = attempt_read(store, walk_once, walk, why);
-    } while (err == HF_OK && !walk->page->more && walk->looked_at >= KEYS_OF_ONE_READ);
+    } while (err == HF_OK && !done(walk) && walk->of_this_read >= KEYS_OF_ONE_READ);
     return err;
 }
 
@@ -63,7 +78,7 @@ static const char *longer_prefix(const char *a, const char *b)
     size_t a_bytes = strlen(a), b_bytes = strlen(b);
     if (strncmp(a, b, a_bytes < b_bytes ? a_bytes : b_bytes) != 0)
         return NULL;
-    return a_bytes > b_bytes ? a : b;
+    return a_bytes >= b_bytes ? a : b;
 }
 
 /* The last of the page's keys, which stand one behind the other. */
@@ -77,23 +92,40 @@ static const char *last_key(const struct keys_page *page)
     return at;
 }
 
-enum hf_err keys_read(struct store *store, const struct query_path *path, const struct access_grant *grant,
+/* The keys of all patterns that begin with `visible`. What an earlier pattern has walked over is behind walk->after. */
+static enum hf_err walk_visible(struct store *store, struct walk *walk, const char *visible, struct hf_why *why)
+{
+    const struct globs *globs = walk->query->globs;
+    enum hf_err err = HF_OK;
+    for (size_t i = 0; i < globs->count && err == HF_OK && !done(walk); i++) {
+        const struct glob *glob = &globs->list[i];
+        char literal[SAMPLE_KEY_MAX + 1];
+        if (glob->literal > SAMPLE_KEY_MAX)
+            continue;
+        memcpy(literal, globs->text + glob->at, glob->literal);
+        literal[glob->literal] = '\0';
+        const char *prefix = longer_prefix(literal, visible);
+        walk->one = glob_is_key(glob);
+        if (prefix != NULL && (!walk->one || prefix == literal))
+            err = walk_prefix(store, walk, prefix, why);
+    }
+    return err;
+}
+
+enum hf_err keys_read(struct store *store, const struct keys_query *query, const struct access_grant *grant,
                       struct keys_page *page, struct hf_why *why)
 {
-    struct walk walk = {.path = path, .grant = grant, .page = page};
+    struct walk walk = {.query = query, .grant = grant, .page = page};
     char visible[ACCESS_PREFIX_BYTES];
     enum hf_err err = HF_OK;
-    strcpy(walk.after, path->after);
+    strcpy(walk.after, query->after);
     hf_buf_clear(&page->text);
     page->count = 0;
-    page->more = false;
+    page->more = page->gave_up = false;
     /* Only where the asker's views have keys, or else a view of few keys would cost a walk over all of them. */
-    for (bool any = access_next_prefix(grant, true, visible); any && err == HF_OK && !page->more;
-         any = access_next_prefix(grant, false, visible)) {
-        const char *prefix = longer_prefix(path->prefix, visible);
-        if (prefix != NULL)
-            err = walk_prefix(store, &walk, prefix, why);
-    }
+    for (bool any = access_next_prefix(grant, true, visible); any && err == HF_OK && !done(&walk);
+         any = access_next_prefix(grant, false, visible))
+        err = walk_visible(store, &walk, visible, why);
     page->last = err == HF_OK ? last_key(page) : NULL;
     return err;
 }

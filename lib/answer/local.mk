@@ -1,6 +1,10 @@
 EXTRA_DIST += lib/answer/.may_include
 lib_libhourfold_a_SOURCES += \
-	lib/answer/answer.c lib/answer/answer.h \
+	lib/answer/accept.c lib/answer/mount.c lib/answer/parameters.c lib/answer/part.c lib/answer/part.h \
+	lib/answer/globs.c lib/answer/globs.h lib/answer/uri.c lib/answer/uri.h \
+	lib/answer/answer.c lib/answer/answer.h lib/answer/inside.h lib/answer/reply.c lib/answer/layout.c \
+	lib/answer/answer_rows.c lib/answer/answer_series.c lib/answer/render_rows.c \
+	lib/answer/slots.c lib/answer/slots.h lib/answer/slots_read.c \
 	lib/answer/attempt.c lib/answer/attempt.h \
 	lib/answer/etag.c lib/answer/etag.h \
 	lib/answer/keys.c lib/answer/keys.h \

@@ -13,25 +13,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "answer/globs.h"
 #include "answer/stat.h"
 #include "base/err.h"
+#include "base/zone.h"
 #include "sample/sample.h"
 
-enum path_kind { PATH_HOUR, PATH_DAY, PATH_KEYS, PATH_HEALTH, PATH_METRICS };
+enum path_kind {
+    PATH_HOUR, PATH_DAY, PATH_SERIES, PATH_SPIKES, PATH_HEATMAP, PATH_PATTERN, PATH_KEYS, PATH_HEALTH, PATH_METRICS
+};
 enum path_format { PATH_JSON, PATH_CSV };
 
 #define PATH_LIMIT_DEFAULT 1000u /* keys of one page */
 #define PATH_LIMIT_MAX 10000u
 
+struct query_time {
+    bool given;
+    bool date;  /* a day: its first moment in the zone of the query */
+    int64_t ms; /* of a day, as if the zone were UTC */
+};
+
 struct query_path {
     enum path_kind kind;
     enum path_format format;
-    bool by_minute;
+    bool by_minute; /* PATH_HOUR: its minutes too; PATH_SERIES: a step is a minute */
     char key[SAMPLE_KEY_MAX + 1];
     size_t key_bytes;
     struct stat_spec stat;
-    int64_t date_ms; /* first millisecond of the day */
+    int64_t date_ms; /* first millisecond of the day, as if its zone were UTC */
     unsigned hour;   /* PATH_HOUR */
+    char tz[HF_ZONE_BYTES]; /* the zone of days and hours; "": UTC */
+    struct globs keys;      /* PATH_SERIES */
+    struct query_time from, to; /* PATH_SERIES, PATH_PATTERN */
     char prefix[SAMPLE_KEY_MAX + 1]; /* PATH_KEYS */
     char after[SAMPLE_KEY_MAX + 1];
     unsigned limit;
@@ -43,7 +56,7 @@ struct query_path {
 size_t query_path_mount(const char *uri, const char *mount, const char *script_name, const char *path_info);
 
 /* Read `uri` (path and query string, without a mount prefix); `accept` is the Accept header or NULL. HF_INVALID with a
- * fault whose parameter names the part (key, stat, date, hour, by, format, prefix, after, limit); HF_NOTFOUND with a fault
+ * fault whose parameter names the part (key, stat, date, hour, or the name of a parameter); HF_NOTFOUND with a fault
  * when no resource has that path. `out` is complete on HF_OK only. */
 HF_MUST_CHECK enum hf_err query_path_read(const char *uri, const char *accept, struct query_path *out,
                                           struct sample_fault *fault);

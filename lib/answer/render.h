@@ -7,7 +7,8 @@
  * and as_of; then "minutes" or "hours" with every slot's own number, numbers and
  * complete. The numbers of one statistic are value, low, high, exact and count; of
  * all, each by its canonical name, and "bounds" with low, high and exact of each.
- * Where there are no samples, count is 0 and every other number null.
+ * Where there are no samples, count is 0 and every other number null. In a zone
+ * there is "tz" after the date, and each hour has the "time" when it begins.
  *
  * CSV (RFC 4180, so with CRLF): a header line, then one row for the hour, or one for each slot
  * of a day or of an hour by minute, with the columns in the order of the JSON;
@@ -21,16 +22,29 @@
 #include "answer/path.h"
 #include "answer/series.h"
 #include "base/buf.h"
+#include "base/utc.h"
 #include "sample/sample.h"
 
 void render_series_json(const struct query_path *path, const struct series *series, struct hf_buf *out);
 void render_series_csv(const struct query_path *path, const struct series *series, struct hf_buf *out);
+
+/* The rows of several keys, as {"time":…,"key":…,"value":…,"count":…} or CSV of these columns: first the beginning, then
+ * the rows, then the end. `estimate` is NULL for a slot without samples. */
+void render_rows_begin(const struct query_path *path, struct hf_buf *out);
+void render_row(const struct query_path *path, const char *key, const struct slot *slot, const struct cell_estimate *estimate,
+                uint64_t count, struct hf_buf *out);
+void render_rows_end(const struct query_path *path, struct hf_buf *out);
+
+/* When a slot begins, in the zone of the query. Returns `text`. */
+const char *render_slot_time(const struct query_path *path, const struct slot *slot, char text[HF_UTC_TEXT]);
 
 void render_keys_json(const struct keys_page *page, struct hf_buf *out);
 void render_keys_csv(const struct keys_page *page, struct hf_buf *out);
 
 /* {"error":{"code":…,"message":…,"parameter":…}}; the last only where the fault names one. */
 void render_error(const struct sample_fault *fault, struct hf_buf *out);
+
+unsigned render_hour(const struct slot *slot); /* its hour on local clocks */
 
 /* A time as a JSON string, or null for 0. */
 void render_time(int64_t time_ms, struct hf_buf *out);

@@ -19,7 +19,7 @@ static void put_number(double v, bool known, struct hf_buf *out)
 
 static void put_header(const struct query_path *path, const struct series *series, struct hf_buf *out)
 {
-    hf_buf_puts(out, path->by_minute ? "key,stat,date,hour,minute" : "key,stat,date,hour");
+    hf_buf_printf(out, "key,stat,date,hour%s%s", path->by_minute ? ",minute" : "", *path->tz != '\0' ? ",time" : "");
     if (path->stat.kind == STAT_ALL) {
         for (size_t i = 0; i < series->stat_count; i++)
             hf_buf_printf(out, ",%s", series->stats[i].name);
@@ -54,13 +54,15 @@ static void put_all(const struct series *series, const struct series_slot *slot,
     }
 }
 
-static void put_row(const struct query_path *path, const struct series *series, unsigned hour, size_t minute,
+static void put_row(const struct query_path *path, const struct series *series, unsigned hour, size_t index,
                     const struct series_slot *slot, struct hf_buf *out)
 {
     char text[HF_UTC_TEXT];
     hf_buf_printf(out, "%s,%s,%s,%u", path->key, path->stat.name, hf_format_date(path->date_ms, text), hour);
     if (path->by_minute)
-        hf_buf_printf(out, ",%zu", minute);
+        hf_buf_printf(out, ",%zu", index);
+    if (*path->tz != '\0')
+        hf_buf_printf(out, ",%s", hf_format_local(series->layout->list[index].start_ms, series->layout->list[index].offset_ms, text));
     if (path->stat.kind == STAT_ALL)
         put_all(series, slot, out);
     else
@@ -75,7 +77,7 @@ void render_series_csv(const struct query_path *path, const struct series *serie
     if (series->slot_count == 0)
         put_row(path, series, path->hour, 0, &series->whole, out);
     for (size_t i = 0; i < series->slot_count; i++)
-        put_row(path, series, path->by_minute ? path->hour : (unsigned)i, i, &series->slots[i], out);
+        put_row(path, series, path->kind == PATH_HOUR ? path->hour : render_hour(&series->layout->list[i]), i, &series->slots[i], out);
 }
 
 void render_keys_csv(const struct keys_page *page, struct hf_buf *out)

@@ -75,6 +75,23 @@ void render_time(int64_t time_ms, struct hf_buf *out)
         hf_buf_printf(out, "\"%s\"", hf_format_utc(time_ms, text));
 }
 
+unsigned render_hour(const struct slot *slot)
+{
+    return (unsigned)(((slot->start_ms + slot->offset_ms) % HF_DAY_MS + HF_DAY_MS) % HF_DAY_MS / HF_HOUR_MS);
+}
+
+/* What a slot is called: its minute; its hour, and in a zone the moment it begins too, since hours may be repeated. */
+static void put_slot(const struct query_path *path, const struct slot *slot, size_t i, struct hf_buf *out)
+{
+    char time[HF_UTC_TEXT];
+    if (path->kind == PATH_DAY)
+        hf_buf_printf(out, "%s{\"hour\":%u", i == 0 ? "" : ",", render_hour(slot));
+    else
+        hf_buf_printf(out, "%s{\"minute\":%zu", i == 0 ? "" : ",", i);
+    if (*path->tz != '\0')
+        hf_buf_printf(out, ",\"time\":\"%s\"", hf_format_local(slot->start_ms, slot->offset_ms, time));
+}
+
 void render_series_json(const struct query_path *path, const struct series *series, struct hf_buf *out)
 {
     char date[HF_UTC_TEXT];
@@ -82,6 +99,8 @@ void render_series_json(const struct query_path *path, const struct series *seri
     /* The alphabets of keys and statistics hold nothing that JSON would escape. */
     hf_buf_printf(out, "{\"key\":\"%s\",\"stat\":\"%s\",\"date\":\"%s\"", path->key, path->stat.name,
                   hf_format_date(path->date_ms, date));
+    if (*path->tz != '\0')
+        hf_buf_printf(out, ",\"tz\":\"%s\"", path->tz);
     if (!day)
         hf_buf_printf(out, ",\"hour\":%u", path->hour);
     put_numbers(path, series, &series->whole, out);
@@ -90,7 +109,7 @@ void render_series_json(const struct query_path *path, const struct series *seri
     for (size_t i = 0; i < series->slot_count; i++) {
         if (i == 0)
             hf_buf_printf(out, ",\"%s\":[", day ? "hours" : "minutes");
-        hf_buf_printf(out, "%s{\"%s\":%zu", i == 0 ? "" : ",", day ? "hour" : "minute", i);
+        put_slot(path, &series->layout->list[i], i, out);
         put_numbers(path, series, &series->slots[i], out);
         hf_buf_puts(out, "}");
     }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "answer/path.h"
+#include "answer/slots.h"
 #include "answer/stat.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -31,7 +32,8 @@ struct series {
     int64_t as_of_ms; /* 0: nothing was ever committed */
     struct series_slot whole;
     struct series_slot slots[SERIES_SLOTS_MAX];
-    size_t slot_count;   /* 24 hours of a day, 60 minutes of an hour, or 0 */
+    size_t slot_count;   /* the hours of a day, 24 but where clocks change; 60 minutes of an hour; or 0 */
+    const struct slots *layout; /* of the slots */
     bool torn;           /* the minutes do not add up to their hour, though it keeps them */
     struct hf_buf bytes; /* of a cell on its way; working memory */
 };
@@ -43,15 +45,12 @@ enum series_miss {
     SERIES_MINUTES_EXPIRED /* the hour has samples, but its minutes are no longer all kept */
 };
 
-/* How many cells a query reads at most. */
-unsigned series_cells(const struct query_path *path);
-
-/* Read the cells of a PATH_HOUR or PATH_DAY and compute. `out` is all zero or of an earlier call; it points into `path`
- * afterwards. A day without samples, of a key that was seen, is an answer. HF_NOTFOUND with `*miss`; HF_CORRUPT: a cell does
- * not decode; HF_NOMEM, and what store_read_cell() gives. An hour and its minutes may differ by what is being committed, which
- * sets `torn`: read again. */
-HF_MUST_CHECK enum hf_err series_read(struct store_read *read, const struct query_path *path, int64_t now_ms,
-                                      struct series *out, enum series_miss *miss);
+/* Read the cells of a PATH_HOUR or PATH_DAY and compute. `layout` is the hours of the day, or of an hour by minute its
+ * minutes; without slots for an hour alone. `out` is all zero or of an earlier call; it points into `path` and `layout` afterwards.
+ * A day without samples, of a key that was seen, is an answer. HF_NOTFOUND with `*miss`; HF_CORRUPT: a cell does not decode; HF_NOMEM,
+ * and what store_read_cell() gives. An hour and its minutes may differ by what is being committed, which sets `torn`: read again. */
+HF_MUST_CHECK enum hf_err series_read(struct store_read *read, const struct query_path *path, const struct slots *layout,
+                                      int64_t now_ms, struct series *out, enum series_miss *miss);
 
 void series_free(struct series *series); /* its working memory */
 

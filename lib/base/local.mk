@@ -10,4 +10,5 @@ lib_libhourfold_a_SOURCES += \
 	lib/base/mapped.c lib/base/mapped.h \
 	lib/base/names.c lib/base/names.h \
 	lib/base/num.c lib/base/num.h \
-	lib/base/utc.c lib/base/utc.h
+	lib/base/utc.c lib/base/utc.h \
+	lib/base/zone.c lib/base/zone.h lib/base/zone_rule.c lib/base/zone_rule.h

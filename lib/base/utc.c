@@ -4,9 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Days since 1970-01-01 of a day of the proleptic Gregorian calendar, and back, counted in eras of 400
- * years that begin on 1 March (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
-static int64_t days_from_civil(int64_t year, int month, int day)
+/* Counted in eras of 400 years that begin on 1 March (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+int64_t hf_days_from_civil(int64_t year, int month, int day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -15,7 +14,7 @@ static int64_t days_from_civil(int64_t year, int month, int day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static void civil_from_days(int64_t days, int64_t *year, int *month, int *day)
+void hf_civil_from_days(int64_t days, int64_t *year, int *month, int *day)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -68,7 +67,7 @@ static bool take_date(const char **at, const char *end, int64_t *start_ms)
     int day = take_digits(at, end, 2);
     if (day < 1 || day > days_in_month(year, month))
         return false;
-    *start_ms = days_from_civil(year, month, day) * HF_DAY_MS;
+    *start_ms = hf_days_from_civil(year, month, day) * HF_DAY_MS;
     return true;
 }
 
@@ -146,17 +145,32 @@ static int64_t clamp(int64_t time_ms)
     return time_ms < HF_UTC_MIN_MS ? HF_UTC_MIN_MS : time_ms > HF_UTC_MAX_MS ? HF_UTC_MAX_MS : time_ms;
 }
 
-const char *hf_format_utc(int64_t time_ms, char text[HF_UTC_TEXT])
+/* Date and time of day, with milliseconds where they are not zero; returns the length. */
+static int put_time(int64_t time_ms, char text[HF_UTC_TEXT])
 {
     time_ms = clamp(time_ms);
     int64_t days = floor_div(time_ms, HF_DAY_MS), year;
     int month, day, ms = (int)(time_ms - days * HF_DAY_MS);
-    civil_from_days(days, &year, &month, &day);
+    hf_civil_from_days(days, &year, &month, &day);
     int n = snprintf(text, HF_UTC_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day, ms / 3600000,
                      ms / 60000 % 60, ms / 1000 % 60);
     if (ms % 1000 != 0)
         n += snprintf(text + n, HF_UTC_TEXT - (size_t)n, ".%03d", ms % 1000);
+    return n;
+}
+
+const char *hf_format_utc(int64_t time_ms, char text[HF_UTC_TEXT])
+{
+    int n = put_time(time_ms, text);
     snprintf(text + n, HF_UTC_TEXT - (size_t)n, "Z");
+    return text;
+}
+
+const char *hf_format_local(int64_t time_ms, int64_t offset_ms, char text[HF_UTC_TEXT])
+{
+    int n = put_time(time_ms + offset_ms, text), minutes = (int)(offset_ms / HF_MINUTE_MS);
+    int magnitude = minutes < 0 ? -minutes : minutes;
+    snprintf(text + n, HF_UTC_TEXT - (size_t)n, "%c%02d:%02d", minutes < 0 ? '-' : '+', magnitude / 60 % 100, magnitude % 60);
     return text;
 }
 
@@ -164,7 +178,7 @@ const char *hf_format_date(int64_t time_ms, char text[HF_UTC_TEXT])
 {
     int64_t year;
     int month, day;
-    civil_from_days(floor_div(clamp(time_ms), HF_DAY_MS), &year, &month, &day);
+    hf_civil_from_days(floor_div(clamp(time_ms), HF_DAY_MS), &year, &month, &day);
     snprintf(text, HF_UTC_TEXT, "%04d-%02d-%02d", (int)year, month, day);
     return text;
 }

@@ -26,6 +26,10 @@
 static inline uint32_t hf_hour_of(int64_t time_ms) { return (uint32_t)(time_ms / HF_HOUR_MS); }
 static inline uint32_t hf_minute_of(int64_t time_ms) { return (uint32_t)(time_ms / HF_MINUTE_MS); }
 
+/* Days since 1970-01-01 of a day of the proleptic Gregorian calendar (months and days from 1), and back. */
+int64_t hf_days_from_civil(int64_t year, int month, int day);
+void hf_civil_from_days(int64_t days, int64_t *year, int *month, int *day);
+
 /* Read `YYYY-MM-DD` (exactly so, a day of the proleptic Gregorian calendar) into its first millisecond. */
 HF_MUST_CHECK enum hf_err hf_parse_date(const char *text, size_t len, int64_t *start_ms);
 
@@ -36,6 +40,9 @@ HF_MUST_CHECK enum hf_err hf_parse_rfc3339(const char *text, size_t len, int64_t
 /* Write as 2026-11-23T19:00:02Z, with .mmm where the milliseconds are not zero. Return `text`. A time
  * outside HF_UTC_MIN_MS … HF_UTC_MAX_MS is clamped to it. */
 const char *hf_format_utc(int64_t time_ms, char text[HF_UTC_TEXT]);
+
+/* Write the local time where it is ahead of UTC by whole minutes: as 2026-11-24T00:30:02+05:30. Return `text`. */
+const char *hf_format_local(int64_t time_ms, int64_t offset_ms, char text[HF_UTC_TEXT]);
 
 /* Write as 2026-11-23. Return `text`. */
 const char *hf_format_date(int64_t time_ms, char text[HF_UTC_TEXT]);

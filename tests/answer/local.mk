@@ -1,11 +1,19 @@
 # tests of answer
+ANSWER_WORLD = tests/answer/asking.c tests/answer/asking.h tests/answer/world.c tests/answer/world.h
+
 UNIT_TESTS += tests/answer/path_test
 tests_answer_path_test_SOURCES = tests/answer/path_test.c
 tests_answer_path_test_LDADD = $(UNIT_LIBS)
 
 UNIT_TESTS += tests/answer/answer_test
-tests_answer_answer_test_SOURCES = tests/answer/answer_test.c tests/answer/world.h
+tests_answer_answer_test_SOURCES = tests/answer/answer_test.c $(ANSWER_WORLD)
 tests_answer_answer_test_LDADD = $(UNIT_LIBS)
+
+UNIT_TESTS += tests/answer/rows_test tests/answer/local_time_test
+tests_answer_rows_test_SOURCES = tests/answer/rows_test.c $(ANSWER_WORLD)
+tests_answer_rows_test_LDADD = $(UNIT_LIBS)
+tests_answer_local_time_test_SOURCES = tests/answer/local_time_test.c $(ANSWER_WORLD)
+tests_answer_local_time_test_LDADD = $(UNIT_LIBS)
 
 FUZZ_TARGETS += tests/answer/path_fuzz
 tests_answer_path_fuzz_SOURCES = tests/answer/path_fuzz.c

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "answer/path.h"
+#include "base/utc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +35,19 @@ static void check_series(const struct query_path *path)
     must(again.kind == path->kind && strcmp(again.key, path->key) == 0 && again.hour == path->hour);
     must(again.stat.kind == path->stat.kind && again.stat.numerator == path->stat.numerator &&
          again.stat.decimals == path->stat.decimals && strcmp(again.stat.name, path->stat.name) == 0);
+}
+
+static void check_times(const struct query_path *path)
+{
+    must(path->stat.kind != STAT_ALL);
+    must(path->from.ms >= 0 && path->from.ms < HF_UTC_MAX_MS && path->to.ms >= 0 && path->to.ms < HF_UTC_MAX_MS);
+    must(path->tz[0] == '\0' || hf_zone_valid(path->tz));
+    must(path->kind != PATH_SERIES || (path->keys.count > 0 && path->keys.count <= GLOBS_MAX));
+    for (size_t i = 0; i < path->keys.count; i++) {
+        const struct glob *glob = &path->keys.list[i];
+        must(glob->bytes > 0 && glob->literal <= glob->bytes && glob->at + glob->bytes <= strlen(path->keys.text));
+        must(globs_match(&path->keys, path->keys.text + glob->at, glob->bytes)); /* a pattern matches itself */
+    }
 }
 
 static void check_keys(const struct query_path *path)
@@ -72,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_fault(err, &fault);
     else if (path.kind == PATH_HOUR || path.kind == PATH_DAY)
         check_series(&path);
+    else if (path.kind == PATH_SERIES || path.kind == PATH_PATTERN)
+        check_times(&path);
     else
         check_keys(&path);
     free(text);

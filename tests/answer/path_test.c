@@ -88,6 +88,29 @@ static void other_paths_are_read(void **state)
     assert_int_equal(accepted("/%2d/metrics", NULL).kind, PATH_METRICS);
 }
 
+static void times_and_zones_are_read(void **state)
+{
+    (void)state;
+    char text[HF_UTC_TEXT];
+    struct query_path path = accepted("/-/series?key=a.*,b%3f&stat=avg&from=2026-11-23&to=1795460402.5&step=minute&tz=Asia/Kolkata",
+                                      "text/csv");
+    assert_int_equal(path.kind, PATH_SERIES);
+    assert_int_equal(path.format, PATH_CSV);
+    assert_string_equal(path.stat.name, "average");
+    assert_true(path.by_minute && path.from.given && path.from.date && path.to.given && !path.to.date);
+    assert_string_equal(hf_format_utc(path.from.ms, text), "2026-11-23T00:00:00Z");
+    assert_string_equal(hf_format_utc(path.to.ms, text), "2026-11-23T19:00:02.500Z");
+    assert_string_equal(path.tz, "Asia/Kolkata");
+    assert_int_equal(path.keys.count, 2);
+    assert_true(globs_match(&path.keys, "a.c", 3) && globs_match(&path.keys, "bx", 2) && !globs_match(&path.keys, "a", 1));
+    path = accepted("/-/series?stat=p99&key=a&from=2026-11-23T18:00:00+05:30&tz=+05:30", NULL);
+    assert_true(!path.by_minute && !path.to.given && !path.from.date);
+    assert_string_equal(hf_format_utc(path.from.ms, text), "2026-11-23T12:30:00Z");
+    assert_string_equal(path.tz, "+05:30");
+    path = accepted("/a/max/2026-11-23?tz=America%2FNew_York", NULL);
+    assert_string_equal(path.tz, "America/New_York");
+}
+
 /* ---- must reject ---- */
 
 static void rejected(const char *uri, enum hf_err err, const char *code, const char *parameter)
@@ -197,6 +220,31 @@ static void bad_parameters_are_named(void **state)
         rejected(uri, HF_INVALID, "bad_parameter", keys[i].parameter);
     }
     rejected("/a/median/2026-11-23?by=minute", HF_INVALID, "bad_parameter", "by");
+    rejected("/a/median/2026-11-23/3?tz=UTC", HF_INVALID, "bad_parameter", "tz");
+}
+
+static void parameters_of_series_are_checked(void **state)
+{
+    (void)state;
+    static const struct { const char *query, *code, *parameter; } cases[] = {
+        {"", "missing_parameter", "key"}, {"stat=max", "missing_parameter", "key"}, {"key=a", "missing_parameter", "stat"},
+        {"key=&stat=max", "bad_key", "key"}, {"key=a,&stat=max", "bad_key", "key"}, {"key=,a&stat=max", "bad_key", "key"},
+        {"key=a+b&stat=max", "bad_key", "key"}, {"key=a%00&stat=max", "bad_key", "key"}, {"key=a/b&stat=max", "bad_key", "key"},
+        {"key=[a]&stat=max", "bad_key", "key"}, {"key=a&key=b&stat=max", "bad_parameter", "key"},
+        {"key=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,A,B,C,D,E,F,G&stat=max", "bad_key", "key"},
+        {"key=a&stat=all", "bad_stat", "stat"}, {"key=a&stat=p101", "bad_stat", "stat"}, {"key=a&stat=max&step=day", "bad_parameter", "step"},
+        {"key=a&stat=max&from=yesterday", "bad_parameter", "from"}, {"key=a&stat=max&from=-1", "bad_parameter", "from"},
+        {"key=a&stat=max&to=1969-12-31", "bad_parameter", "to"}, {"key=a&stat=max&to=1e300", "bad_parameter", "to"},
+        {"key=a&stat=max&to=", "bad_parameter", "to"}, {"key=a&stat=max&to=2026-11-31", "bad_parameter", "to"},
+        {"key=a&stat=max&from=2026-11-23T18:00:00", "bad_parameter", "from"}, {"key=a&stat=max&tz=", "bad_parameter", "tz"},
+        {"key=a&stat=max&tz=../UTC", "bad_parameter", "tz"}, {"key=a&stat=max&tz=/etc/passwd", "bad_parameter", "tz"},
+        {"key=a&stat=max&tz=%2e%2e/UTC", "bad_parameter", "tz"}, {"key=a&stat=max&tz=5", "bad_parameter", "tz"},
+        {"key=a&stat=max&tz=UTC%00", "bad_parameter", "tz"}, {"key=a&stat=max&format=xml", "bad_parameter", "format"}};
+    char uri[512];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(uri, sizeof uri, "/-/series?%s", cases[i].query);
+        rejected(uri, HF_INVALID, cases[i].code, cases[i].parameter);
+    }
 }
 
 /* ---- mounts ---- */
@@ -292,6 +340,6 @@ static void statistics_have_one_name(void **state)
     }
 }
 
-UNIT_TESTS(unit(hours_are_read), unit(other_paths_are_read), unit(malformed_parts_are_named),
+UNIT_TESTS(unit(hours_are_read), unit(other_paths_are_read), unit(times_and_zones_are_read), unit(parameters_of_series_are_checked), unit(malformed_parts_are_named),
            unit(unknown_paths_are_not_found), unit(bad_parameters_are_named), unit(mounts_are_found),
            unit(accept_is_weighed), unit(statistics_have_one_name))

@@ -80,7 +80,7 @@ static void help_and_version_are_answered(void **state)
     static const char usage[] = "usage: hourfold-query [-c FILE] [-s SOCKET] [-l] [-v]\n\nAnswers.\n";
     assert_memory_equal(out, usage, sizeof usage - 1);
     assert_non_null(strstr(out, "\n[query]\n"));
-    assert_non_null(strstr(out, "\n  max_cells = 1000   (1 to 1000000 cells)\n"));
+    assert_non_null(strstr(out, "\n  max_cells = 1500   (1 to 1000000 cells)\n"));
     assert_non_null(strstr(out, "\n[view NAME]\n"));
     assert_null(strstr(out, "[store]"));
     assert_int_equal(parse(&fcgi, ARGS("p", "--version"), &args, out, sizeof out), 0);

@@ -94,7 +94,7 @@ static void defaults_are_permitted_and_kept(void **state)
     assert_string_equal(conf->collect.spool, "");
     assert_int_equal(conf->collect.durability, CONF_DURABILITY_PROCESS);
     assert_string_equal(conf->query.cors_origin, "*");
-    assert_int_equal(conf->query.max_cells, 1000);
+    assert_int_equal(conf->query.max_cells, 1500);
     assert_int_equal(conf->view_count, 0);
     conf_free(&conf);
     assert_null(conf);

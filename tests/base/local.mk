@@ -25,3 +25,11 @@ EXTRA_DIST += tests/base/check-docs
 UNIT_TESTS += tests/base/names_test
 tests_base_names_test_SOURCES = tests/base/names_test.c
 tests_base_names_test_LDADD = $(UNIT_LIBS)
+
+UNIT_TESTS += tests/base/zone_test
+tests_base_zone_test_SOURCES = tests/base/zone_test.c
+tests_base_zone_test_LDADD = $(UNIT_LIBS)
+
+FUZZ_TARGETS += tests/base/zone_fuzz
+tests_base_zone_fuzz_SOURCES = tests/base/zone_fuzz.c
+tests_base_zone_fuzz_LDADD = $(FUZZ_LIBS)

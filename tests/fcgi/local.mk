@@ -11,7 +11,7 @@ tests_fcgi_record_fuzz_LDADD = fcgi/libloop.a $(FUZZ_LIBS)
 EXTRA_DIST += tests/fcgi/corpus/record
 
 UNIT_TESTS += tests/fcgi/query_test
-tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.h $(FCGI_CLIENT)
+tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.c tests/answer/world.h $(FCGI_CLIENT)
 tests_fcgi_query_test_LDADD = $(UNIT_LIBS)
 
 UNIT_TESTS += tests/fcgi/collect_test

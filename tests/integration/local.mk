@@ -4,9 +4,9 @@ INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/colle
 	tests/integration/quickstart_test.py tests/integration/readme_test.py
 
 # Those that inject faults. make check runs their short forms.
-INTEGRATION_FAULT_TESTS = tests/integration/backlog_test.py tests/integration/cardinality_test.py \
-	tests/integration/disk_full_test.py tests/integration/graceful_test.py tests/integration/kill_test.py \
-	tests/integration/spool_test.py
+INTEGRATION_FAULT_TESTS = tests/integration/accounting_test.py tests/integration/backlog_test.py \
+	tests/integration/cardinality_test.py tests/integration/disk_full_test.py tests/integration/graceful_test.py \
+	tests/integration/kill_test.py tests/integration/spool_test.py tests/integration/stream_test.py
 INTEGRATION_TESTS += $(INTEGRATION_FAULT_TESTS)
 FAULT_TESTS += $(INTEGRATION_FAULT_TESTS)
 
