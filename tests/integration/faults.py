@@ -21,7 +21,7 @@ QUERY = "hourfold-query"
 
 
 class Supervisor(threading.Thread):
-    """Starts again what has ended, as systemd would."""
+    """Starts again what has ended, as systemd would, until the rig stops."""
 
     def __init__(self, *processes):
         super().__init__(daemon=True)
@@ -29,6 +29,7 @@ class Supervisor(threading.Thread):
         self.lock = threading.Lock()
         self.ended = threading.Event()
         self.codes = {}
+        processes[0].rig.before_stop.append(self.finish)
 
     def run(self):
         while not self.ended.wait(0.02):
@@ -47,7 +48,8 @@ class Supervisor(threading.Thread):
 
     def finish(self):
         self.ended.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
 
 class NatsWatch(threading.Thread):
@@ -60,6 +62,7 @@ class NatsWatch(threading.Thread):
         self.supervisor = supervisor
         self.ended = threading.Event()
         self.kills = 0
+        rig.before_stop.append(self.finish)
 
     def run(self):
         failed = 0

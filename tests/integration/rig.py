@@ -135,6 +135,7 @@ class Rig:
         self.faults = []
         self.processes = []
         self.servers = []
+        self.before_stop = []  # called before anything is stopped
         self.failed_before = tap.failed
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="hourfold-"))
         self.identity, self.user = self._identity()
@@ -352,6 +353,8 @@ class Rig:
 
     def stop(self):
         """Stop everything: the servers, the consumer, and nats-server last."""
+        for call in self.before_stop:
+            call()
         self.stop_web()
         for process in sorted(self.processes, key=lambda p: p is self.nats):
             process.stop()
