@@ -11,7 +11,7 @@ import signal
 import time
 
 from ledger import Ledger
-from rig import FULL, Rig, missing, until
+from rig import FULL, Rig, RigError, missing, until
 from tap import Tap
 import web
 
@@ -52,17 +52,23 @@ def restart_server(server):
     server.process.send(signal.SIGUSR1)
 
 
-def kill_server(tap, rig, server):
-    """The web server is killed: its handlers end, those of before are not used by the one that is started next."""
+def kill_server(tap, rig, server, ledger):
+    """The web server is killed and started again: the handlers of before end, and are not used any more, however late they
+    notice."""
+    before = set(rig.found("hourfold-collect") + rig.found("hourfold-query"))
+    slow = rig.found("hourfold-collect")[0]
+    rig.signal(slow, signal.SIGSTOP)
     server.process.kill()
-    server.clear()
+    server.process.start()
+    until_acknowledged(ledger, 50, f"{server.kind}: requests are acknowledged after its death")
+    rig.signal(slow, signal.SIGCONT)
     try:
-        until(lambda: not rig.found("hourfold-collect") and not rig.found("hourfold-query"), 5, "handlers end")
+        until(lambda: not before & set(rig.found()), 10, lambda: f"handlers end: {before & set(rig.found())}")
         left = ""
-    except Exception as error:
+    except RigError as error:
         left = str(error)
     tap.ok(not left, f"{server.kind}: killed, it leaves no handler behind", left)
-    server.process.start()
+    until_acknowledged(ledger, 50, f"{server.kind}: requests are acknowledged when those handlers are gone")
 
 
 def check_logs(tap, kind, lines):
@@ -92,15 +98,14 @@ def run(tap, kind, seed):
             restart_server(server)
             until_acknowledged(ledger, 100, f"{kind}: requests are acknowledged after a graceful restart")
         if not server.helpers:
-            kill_server(tap, rig, server)
-            until_acknowledged(ledger, 50, f"{kind}: requests are acknowledged after its death")
+            kill_server(tap, rig, server, ledger)
         tap.ok(True, f"{kind}: serves again after every signal and restart")
         rig.stop_web()  # while requests come in
         ledger.finish(server_left=False)
         try:
             until(lambda: not rig.found("hourfold-collect") and not rig.found("hourfold-query"), 10, "handlers end")
             left = ""
-        except Exception as error:
+        except RigError as error:
             left = str(error)
         tap.ok(not left, f"{kind}: stopped under load, it leaves no handler behind", left)
         check_logs(tap, kind, [line for log in sorted((rig.path / "log").glob(f"{kind}*"))
