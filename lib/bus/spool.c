@@ -425,49 +425,6 @@ void spool_set_live(struct spool_file *file, bool live)
         file->live = live;
 }
 
-/* ---- look from outside ---- */
-
-static bool is_live(int dir, const char *name)
-{
-    struct flock byte = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LIVE_AT, .l_len = 1};
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool live = fcntl(fd, F_GETLK, &byte) == 0 && byte.l_type != F_UNLCK;
-    close(fd);
-    return live;
-}
-
-static void survey_file(int dir, const char *name, struct spool_survey *out)
-{
-    uint64_t producer;
-    struct stat info;
-    bool waits = read_name(name, "spool", &producer), damaged = read_name(name, "damaged", &producer);
-    if ((!waits && !damaged && !read_name(name, "kept", &producer)) ||
-        fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    out->all_bytes += (uint64_t)info.st_size;
-    out->damaged_files += damaged;
-    if (waits && !is_live(dir, name)) {
-        out->files++;
-        out->bytes += (uint64_t)info.st_size;
-    }
-}
-
-enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why)
-{
-    struct spool_survey survey = {0};
-    DIR *list = opendir(path);
-    if (list == NULL)
-        return hf_fail(why, errno == ENOENT ? HF_NOTFOUND : HF_IO, "cannot read the spool directory %s: %s", path,
-                       strerror(errno));
-    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
-        survey_file(dirfd(list), entry->d_name, &survey);
-    closedir(list);
-    *out = survey;
-    return HF_OK;
-}
-
 /* ---- claim and read ---- */
 
 enum hf_err spool_claim(struct spool *spool, uint64_t producer, struct spool_file **out, struct hf_why *why)
@@ -657,6 +614,93 @@ enum hf_err spool_finish(struct spool_file **file_in, struct hf_why *why)
     enum hf_err err = result == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot remove %s: %s", name, strerror(errno));
     spool_release(file_in);
     return err;
+}
+
+/* ---- look from outside ---- */
+
+static bool is_live(int dir, const char *name)
+{
+    struct flock byte = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = LIVE_AT, .l_len = 1};
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool live = fcntl(fd, F_GETLK, &byte) == 0 && byte.l_type != F_UNLCK;
+    close(fd);
+    return live;
+}
+
+static void survey_file(int dir, const char *name, struct spool_survey *out)
+{
+    uint64_t producer;
+    struct stat info;
+    bool waits = read_name(name, "spool", &producer), damaged = read_name(name, "damaged", &producer);
+    if ((!waits && !damaged && !read_name(name, "kept", &producer)) ||
+        fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    out->all_bytes += (uint64_t)info.st_size;
+    out->damaged_files += damaged;
+    if (waits && !is_live(dir, name)) {
+        out->files++;
+        out->bytes += (uint64_t)info.st_size;
+    }
+}
+
+static enum hf_err open_outside(const char *path, DIR **list, struct hf_why *why)
+{
+    *list = opendir(path);
+    return *list != NULL ? HF_OK
+                         : hf_fail(why, errno == ENOENT ? HF_NOTFOUND : HF_IO, "cannot read the spool directory %s: %s", path,
+                                   strerror(errno));
+}
+
+enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why)
+{
+    struct spool_survey survey = {0};
+    DIR *list;
+    enum hf_err err = open_outside(path, &list, why);
+    if (err != HF_OK)
+        return err;
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        survey_file(dirfd(list), entry->d_name, &survey);
+    closedir(list);
+    *out = survey;
+    return HF_OK;
+}
+
+static enum hf_err look_into(int dir, const char *name, spool_record_fn each, void *context)
+{
+    struct spool_file file = {.fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+    struct spool_record record;
+    struct stat info;
+    uint64_t at = 0;
+    enum hf_err err = HF_CORRUPT;
+    if (file.fd < 0 || fstat(file.fd, &info) != 0 || !S_ISREG(info.st_mode))
+        err = HF_NOTFOUND; /* or drained meanwhile */
+    else
+        file.bytes = (uint64_t)info.st_size;
+    while (err == HF_OK || err == HF_CORRUPT) {
+        err = spool_read(&file, &at, &record);
+        if (err == HF_OK)
+            each(context, &record);
+    }
+    free(file.buffer);
+    if (file.fd >= 0)
+        close(file.fd);
+    return err == HF_NOMEM ? HF_NOMEM : HF_OK;
+}
+
+enum hf_err spool_look(const char *path, spool_record_fn each, void *context, struct hf_why *why)
+{
+    uint64_t producer;
+    DIR *list;
+    enum hf_err err = open_outside(path, &list, why);
+    if (err != HF_OK)
+        return err;
+    for (struct dirent *entry; err == HF_OK && (entry = readdir(list)) != NULL;)
+        if (read_name(entry->d_name, "spool", &producer) && !is_live(dirfd(list), entry->d_name))
+            err = look_into(dirfd(list), entry->d_name, each, context);
+    closedir(list);
+    return err == HF_OK ? HF_OK : hf_fail(why, err, "no memory");
 }
 
 /* ---- keep ---- */

@@ -74,18 +74,6 @@ void spool_release(struct spool_file **file);
  * is made, nor once its process has died. */
 void spool_set_live(struct spool_file *file, bool live);
 
-/* ---- look from outside ---- */
-
-struct spool_survey {
-    uint64_t files;         /* in which batches may wait */
-    uint64_t bytes;         /* of them */
-    uint64_t damaged_files; /* put aside: see spool_finish() */
-    uint64_t all_bytes;     /* of all that counts for `max_bytes` */
-};
-
-/* How the directory is now. For processes that have no struct spool: it costs those their locks. HF_NOTFOUND: there is none, and so nothing waits; HF_IO. */
-HF_MUST_CHECK enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why);
-
 /* ---- claim and read ---- */
 
 struct spool_entry {
@@ -123,6 +111,23 @@ uint64_t spool_file_bytes(const struct spool_file *file);
 /* Everything in it is where it belongs: remove the file and release it. When spool_read() has met damage in it, it is
  * kept, renamed to <16 digits>.damaged, which nothing here touches again, but which counts for `max_bytes`. HF_IO: it stays, released. */
 HF_MUST_CHECK enum hf_err spool_finish(struct spool_file **file, struct hf_why *why);
+
+/* ---- look from outside ---- */
+
+struct spool_survey {
+    uint64_t files;         /* in which batches may wait */
+    uint64_t bytes;         /* of them */
+    uint64_t damaged_files; /* put aside: see spool_finish() */
+    uint64_t all_bytes;     /* of all that counts for `max_bytes` */
+};
+
+/* How the directory is now. For processes that have no struct spool: it costs those their locks. HF_NOTFOUND: there is none, and so nothing waits; HF_IO. */
+HF_MUST_CHECK enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why);
+
+/* Call `each` for all records of those files, as far as they can be read; they may be written or drained meanwhile. It reads all
+ * of them. For the same processes; errors as above, and HF_NOMEM. */
+typedef void (*spool_record_fn)(void *context, const struct spool_record *record);
+HF_MUST_CHECK enum hf_err spool_look(const char *path, spool_record_fn each, void *context, struct hf_why *why);
 
 /* ---- keep ---- */
 

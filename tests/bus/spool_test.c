@@ -532,6 +532,18 @@ static void a_file_belongs_to_one_process(void **state)
     spool_release(&file);
 }
 
+static void count(void *context, const struct spool_record *record)
+{
+    assert_true(record->len > 0);
+    ++*(int *)context;
+}
+
+static int child_looks(void)
+{
+    int records = 0;
+    return spool_look(dir, count, &records, NULL) == HF_OK ? records : 99;
+}
+
 /* As many files as batches may wait in: at most 9. */
 static int child_surveys(void)
 {
@@ -556,17 +568,20 @@ static void what_waits_is_seen_from_outside(void **state)
     append(file, 2);
     spool_set_live(file, true);
     assert_int_equal(in_child(child_surveys), 0);
+    assert_int_equal(in_child(child_looks), 0);
     spool_set_live(file, false);
     assert_int_equal(in_child(child_surveys), 1);
     assert_int_equal(in_child(child_claims), HF_BUSY);
     spool_set_live(file, true);
     spool_release(&file);
     assert_int_equal(in_child(child_surveys), 1); /* nobody vouches for it any more */
+    assert_int_equal(in_child(child_looks), 2);
     assert_int_equal(spool_claim(spool, PRODUCER, &file, NULL), HF_OK);
     assert_int_equal(in_child(child_surveys), 1);
     other = create(PRODUCER + 1);
     append(other, 1);
     assert_int_equal(in_child(child_surveys), 2);
+    assert_int_equal(in_child(child_looks), 3);
     assert_int_equal(spool_keep(&other, "boot", NULL), HF_OK);
     assert_int_equal(spool_finish(&file, NULL), HF_OK);
     assert_int_equal(spool_survey(dir, &survey, NULL), HF_OK); /* nothing is locked by us */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The counters of /-/metrics follow every sample: bounds that hold at any moment under load, with an outage of the bus and with kills
 of collect, and sums that are exact when nothing is under way. as_of covers what it says, the spool included."""
+import json
 import random
 import re
 import shutil
@@ -223,6 +224,9 @@ def held_back(tap):
         answer = rig.counters(server)
         tap.ok(moment_of(answer["as_of"]) < moments[0] and "spool_in_use" in {r["code"] for r in answer["reasons"]},
                "as_of stays before what lies in the spool", str(answer))
+        stat = json.loads(rig.tool("stat", "--json"))
+        tap.ok(stat["spool"]["samples"] == len(moments) and "spool_in_use" in stat["reasons"]
+               and stat["collect"]["accepted"] == len(moments), "hourfold stat counts what lies there", str(stat))
         for pid in rig.found(COLLECT):
             rig.signal(pid, signal.SIGCONT)
         until(lambda: rig.as_of(server) > moments[-1], 20, "as_of moves on")
