@@ -119,44 +119,83 @@ def open_to_all(tap, kinds):
                str(keys))
 
 
+# What each request is answered: without a token, with one nobody knows, with the senders', and with the view's.
+GUARDED = [
+    ("GET", "/collect?key=seen.{kind}&value=1&ts={when}", None, (401, 401, 204, 403)),
+    ("GET", "/collect?data=%7B%22seen.{kind}%22:1%7D", None, (401, 401, 204, 403)),
+    ("POST", "/collect", b'{"seen.{kind}":1}', (401, 401, 204, 403)),
+    ("POST", "/collect/collectd", b"[]", (401, 401, 204, 403)),
+    ("GET", "/collect?key=&value=", None, (401, 401, 400, 403)),
+    ("GET", "/seen.{kind}/median/{hour}", None, (401, 401, 401, 200)),
+    ("HEAD", "/seen.{kind}/count/{hour}", None, (401, 401, 401, 200)),
+    ("GET", "/seen.{kind}/count/{hour}?by=minute", None, (401, 401, 401, 200)),
+    ("GET", "/seen.{kind}/count/{day}?format=csv", None, (401, 401, 401, 200)),
+    ("GET", "/seen.{kind}/max/{hour}", None, (401, 401, 401, 403)),
+    ("GET", "/seen.{kind}/all/{hour}", None, (401, 401, 401, 403)),
+    ("GET", "/seen.none/median/{hour}", None, (401, 401, 401, 404)),
+    ("GET", "/hidden.{kind}/median/{hour}", None, (401, 401, 401, 403)),
+    ("GET", "/hidden.none/median/{hour}", None, (401, 401, 401, 403)),
+    ("GET", "/-/keys", None, (401, 401, 401, 200)),
+    ("GET", "/-/keys?prefix=hidden", None, (401, 401, 401, 200)),
+]
+# Pairs of requests that must not be told apart by who may not see their keys.
+ALIKE = (("/seen.{kind}/median/{hour}", "/seen.none/median/{hour}"), ("/hidden.{kind}/median/{hour}", "/hidden.none/median/{hour}"))
+
+
+def visible(response):
+    """All of an answer but its date."""
+    return response.status, {n: v for n, v in response.headers.items() if n != "date"}, response.body
+
+
 def behind_tokens(tap, kinds):
-    """Tokens get through each web server, and what they do not open stays shut."""
-    tokens = {name: name * 11 for name in ("send", "look")}
+    """Tokens get through each web server, what they do not open stays shut, and they are found nowhere afterwards."""
+    tokens = {name: name * 11 for name in ("wrong", "send", "look")}
     digests = {name: hashlib.sha256(token.encode()).hexdigest() for name, token in tokens.items()}
     options = {"collect.token_sha256": digests["send"], "view team.keys": "seen.*", "view team.stats": "median, count",
                "view team.token_sha256": digests["look"]}
     hour = time.strftime("%Y-%m-%d/%H", time.gmtime(NOW - 7200))
+    answered = []
     with Rig(tap, options) as rig:
-        for server in rig.start(*kinds):
+        servers = rig.start(*kinds)
+        for server in servers:
             made = Collected()
 
-            def ask(target, token, status, code=None):
+            def ask(target, who, method="GET", body=None):
+                target = target.format(kind=server.kind, hour=hour, day=hour[:10], when=NOW - 7200)
+                headers = {"Authorization": f"Bearer {tokens[who]}"} if who else {}
+                if body is not None:
+                    headers["Content-Type"] = "application/json"
+                    body = body.replace(b"{kind}", server.kind.encode())
                 with Client(server.port) as client:
-                    response = client.get(target, **({"Authorization": f"Bearer {token}"} if token else {}))
-                right = response.status == status and (code is None or json.loads(response.body)["error"]["code"] == code)
-                made.that(right, f"{target} with {token}: {status} {code} expected, {response}")
+                    response = client.request(method, target, headers, body)
+                answered.append(repr(visible(response)))
                 return response
 
-            sample = f"/collect?key=seen.{server.kind}&value=1&ts={NOW - 7200}"
-            ask(sample, None, 401, "unauthorized")
-            ask(sample, tokens["look"], 403)
-            ask(sample + f"&token={tokens['send']}", None, 401, "unauthorized")
-            ask(sample, tokens["send"], 204)
-            answer = f"/seen.{server.kind}/median/{hour}"
-            until(lambda: ask_quietly(server, answer, tokens["look"]) == 200, 30, "the sample is folded")
-            ask(answer, tokens["look"], 200)
-            ask(answer, None, 401, "unauthorized")
-            ask(answer, "wrong", 401, "unauthorized")
-            ask(answer, tokens["send"], 401, "unauthorized")
-            ask(answer + f"?token={tokens['look']}", None, 401, "unauthorized")
-            ask(f"/seen.{server.kind}/max/{hour}", tokens["look"], 403, "forbidden")
-            ask(f"/hidden/median/{hour}", tokens["look"], 403, "forbidden")
-            made.report(tap, f"{server.kind}: tokens open what they are for, and nothing else", 11)
-
-
-def ask_quietly(server, target, token):
-    with Client(server.port) as client:
-        return client.get(target, Authorization=f"Bearer {token}").status
+            made.that(ask("/collect?key=hidden.{kind}&value=1&ts={when}", "send").status == 204, "a hidden sample")
+            made.that(ask("/collect?key=seen.{kind}&value=1&ts={when}", "send").status == 204, "a visible sample")
+            moment = time.time()
+            until(lambda: rig.as_of(server) > moment, 30, "the samples are folded")
+            for method, target, body, expected in GUARDED:
+                for who, status in zip((None, "wrong", "send", "look"), expected):
+                    response = ask(target, who, method, body)
+                    code = {401: b'"unauthorized"', 403: b'"forbidden"'}.get(status, b"")
+                    made.that(response.status == status and (method == "HEAD" or code in response.body),
+                              f"{method} {target} with {who}: {status} expected, {response}")
+            for who in tokens:
+                for target in ("/seen.{kind}/median/{hour}?token=", "/collect?key=seen.{kind}&value=1&token="):
+                    made.that(ask(target + tokens[who], None).status == 401, f"{who} in the URL")
+            for known, unknown in ALIKE:
+                for who in (None, "wrong", "send") + (("look",) if "hidden" in known else ()):
+                    made.that(visible(ask(known, who)) == visible(ask(unknown, who)), f"{known} and {unknown} with {who}")
+            keys = json.loads(ask("/-/keys", "look").body)["keys"]
+            made.that(f"seen.{server.kind}" in keys and all(key.startswith("seen.") for key in keys), f"listed: {keys}")
+            made.report(tap, f"{server.kind}: tokens open what they are for, and nothing else", 5 * len(GUARDED))
+        rig.stop()
+        found = [f"{path}: {name}" for path in rig.path.rglob("*") if path.is_file() and path.parent.name != "etc"
+                 for name in tokens if tokens[name].encode() in path.read_bytes()]
+        tap.ok(not found, "no token is in a log, in the stream, in the store or in any other file", "\n".join(found))
+        leaked = [text for text in answered if any(token in text for token in [*tokens.values(), *digests.values()])]
+        tap.ok(len(answered) > 50 and not leaked, f"nor in any of {len(answered)} answers", "\n".join(leaked[:5]))
 
 
 def main(tap):
