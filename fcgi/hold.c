@@ -377,8 +377,6 @@ static enum hf_err open_spool(struct hold *hold, struct hf_why *why)
 {
     const struct hf_conf *conf = hold->options.conf;
     if (conf->collect.durability == CONF_DURABILITY_POWER) {
-        if (conf->collect.spool[0] == '\0')
-            return hf_fail(why, HF_INVALID, "collect.durability = power needs a directory in collect.spool");
         enum hf_err err = read_boot_id(hold->boot_id, why);
         if (err != HF_OK)
             return err;

@@ -87,6 +87,7 @@ static enum hf_err store_value(struct loaded *loaded, const struct conf_option *
     case CONF_STRING:
     case CONF_NAME:
     case CONF_SUBJECT:
+    case CONF_ORIGIN:
     case CONF_HASH:
         text = keep_text(loaded, "", 0, value);
         if (text == NULL)
@@ -443,6 +444,14 @@ static enum hf_err take_environment(struct loaded *loaded, struct hf_why *why)
     return HF_OK;
 }
 
+/* What no option tells alone. */
+static enum hf_err check_together(const struct hf_conf *conf, struct hf_why *why)
+{
+    if (conf->collect.durability == CONF_DURABILITY_POWER && conf->collect.spool[0] == '\0')
+        return hf_fail(why, HF_INVALID, "collect.durability = power needs a directory in collect.spool");
+    return HF_OK;
+}
+
 enum hf_err conf_load(const char *path, struct hf_conf **out, struct hf_why *why)
 {
     const char *from_environment = getenv("HOURFOLD_CONF");
@@ -463,6 +472,8 @@ enum hf_err conf_load(const char *path, struct hf_conf **out, struct hf_why *why
         err = conf_parse(text.len == 0 ? "" : (const char *)text.data, text.len, path, &conf, why);
     if (err == HF_OK)
         err = take_environment(loaded_of(conf), why);
+    if (err == HF_OK)
+        err = check_together(conf, why);
     hf_buf_free(&text);
     if (err != HF_OK)
         conf_free(&conf);

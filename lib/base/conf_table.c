@@ -114,6 +114,15 @@ static bool is_hash(const char *s, bool may_be_empty)
     return (len == 0 && may_be_empty) || (len == 64 && strspn(s, "0123456789abcdefABCDEF") == 64);
 }
 
+/* What may stand in a header. */
+static bool is_origin(const char *s)
+{
+    for (; *s != '\0'; s++)
+        if (*s <= ' ' || *s > '~')
+            return false;
+    return true;
+}
+
 static enum hf_err check_text(const struct conf_option *option, const char *value)
 {
     int64_t len = (int64_t)strlen(value);
@@ -122,6 +131,8 @@ static enum hf_err check_text(const struct conf_option *option, const char *valu
         good = good && is_name(value, (size_t)len);
     else if (option->type == CONF_SUBJECT)
         good = good && is_subject(value);
+    else if (option->type == CONF_ORIGIN)
+        good = good && is_origin(value);
     else if (option->type == CONF_HASH)
         good = is_hash(value, option->min == 0);
     return good ? HF_OK : HF_INVALID;
@@ -151,6 +162,7 @@ enum hf_err conf_read_value(const struct conf_option *option, const char *value,
     case CONF_STRING:
     case CONF_NAME:
     case CONF_SUBJECT:
+    case CONF_ORIGIN:
     case CONF_HASH:
         return check_text(option, value);
     case CONF_ENUM:
@@ -198,6 +210,9 @@ const char *conf_range(const struct conf_option *option, char out[CONF_RANGE_TEX
     case CONF_SUBJECT:
         snprintf(out, CONF_RANGE_TEXT, "%" PRId64 " to %" PRId64 " letters, digits, _ and -, with single dots between", option->min,
                  option->max);
+        break;
+    case CONF_ORIGIN:
+        snprintf(out, CONF_RANGE_TEXT, "*, nothing, or an origin of up to %" PRId64 " bytes of ASCII without spaces", option->max);
         break;
     case CONF_HASH:
         snprintf(out, CONF_RANGE_TEXT, "64 hexadecimal digits%s", option->min == 0 ? ", or nothing" : "");

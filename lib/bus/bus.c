@@ -296,6 +296,16 @@ static struct bus *bus_new(const struct bus_options *options)
     return bus;
 }
 
+enum hf_err bus_check(const struct bus_options *options, struct hf_why *why)
+{
+    struct bus *bus = bus_new(options);
+    if (bus == NULL)
+        return hf_fail(why, HF_NOMEM, "no memory");
+    enum hf_err err = make_nats_options(bus, why);
+    bus_free(bus);
+    return err;
+}
+
 enum hf_err bus_open(const struct bus_options *options, struct bus **out, struct hf_why *why)
 {
     natsStatus s = nats_Open(0); /* a lock is waited for, not spun on: threads outnumber processors */

@@ -48,6 +48,9 @@ HF_MUST_CHECK enum hf_err bus_open(const struct bus_options *options, struct bus
 /* Wait up to `wait_ms` for acknowledgements still out, then disconnect and free. */
 void bus_close(struct bus **bus, int64_t wait_ms);
 
+/* Check what bus_open() would refuse, and do nothing else: a url that is none, a file that cannot be read. HF_INVALID; HF_NOMEM, HF_IO. */
+HF_MUST_CHECK enum hf_err bus_check(const struct bus_options *options, struct hf_why *why);
+
 bool bus_connected(const struct bus *bus);
 
 /* ---- the stream ---- */

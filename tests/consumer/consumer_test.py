@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,12 @@ import rig as rigs  # noqa: E402
 from feeder import Feeder  # noqa: E402
 from folding import check_truth, events, exported, log_of, now_ms, settle, start, stat  # noqa: E402
 from rig import Rig, RigError, missing, until  # noqa: E402
-from tap import Tap  # noqa: E402
+from tap import Collected, Tap  # noqa: E402
 from truth import Truth  # noqa: E402
 
 KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
 SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
 HOUR_MS = 3600000
-rigs.PROGRAMS = ("hourfold-consumer", "hourfold")
 
 
 # ---- the tests ----
@@ -90,6 +90,38 @@ def check_export(tap, rig, feeder):
     tap.equal(one, [row for row in exported(rig) if row["key"] == "key.1"], "as the walk over all gives it")
 
 
+# What the programs refuse at their start, and the program that does.
+REFUSED = [("collect", text) for text in (
+    "[collect]\ndurability = power\n", "[collect]\nspool = /tmp\n", "[collect]\nspool = /nowhere/spool\n",
+    "[collect]\nspool = /etc/passwd\n", "[collect]\nproxies = 10.0.0.0/8,proxy\n", "[collect]\ncors_origin = a b\n",
+    "[collect]\nnonsense = 1\n", "[collect]\ntoken_sha256 = abc\n", "[bus]\nurl = http://x\n", "[bus]\nurl = nats://\n",
+    "[bus]\nurl = nats://a b\n", "[bus]\nurl = ,\n", "[bus]\ntls_ca = /nowhere\n", "[bus]\ntls_ca = /etc/passwd\n",
+    "[bus]\ncredentials = /nowhere\n", "[view v]\nkeys = a/b\n")] + [("query", text) for text in (
+        "[query]\ncors_origin = https://a b\n", "[query]\nmax_cells = 0\n", "[view v]\nkeys = a,\n",
+        "[view v]\nkeys = a\nstats = p101\n", "[view v]\nkeys = a\ntoken_sha256 = x\n")]
+
+
+def check_configurations(tap, rig):
+    """check-config refuses what the programs do, in the same words, and takes what they take."""
+    conf = rig.path / "etc" / "refused.conf"
+    made = Collected()
+
+    def said(*argv):
+        done = subprocess.run([*argv, "-c", str(conf)] if "check-config" not in argv else [argv[0], "-c", str(conf), argv[1]],
+                              env=rig.environment, capture_output=True, text=True, timeout=20, check=False, **rig.identity)
+        return done.returncode, re.sub(r"^[a-z-]+: (check-config: )?", "", done.stderr)
+
+    for program, text in REFUSED:
+        conf.write_text(text)
+        tool = said(rig.program("hourfold"), "check-config")
+        server = said(rig.program(f"hourfold-{program}"), "-s", f"unix:{rig.path}/run/refused.sock")
+        made.that(tool[0] == 2 and tool[1].count("\n") == 1 and tool == server, f"{text!r}: {tool}, {server}")
+    conf.write_text(f"[collect]\nspool = {rig.path}/state/new\ndurability = power\n")
+    made.that(said(rig.program("hourfold"), "check-config")[0] == 0, "a spool that can be made is taken")
+    made.that(not (rig.path / "state" / "new").exists(), "nothing is made")
+    made.report(tap, "check-config refuses what the programs refuse, in the same words", len(REFUSED) + 2)
+
+
 def check_tool(tap, rig, feeder):
     keys = sorted({key for key, _ in feeder.sent})
     tap.equal(rig.tool("keys").split(), keys, "keys lists them all, in order")
@@ -101,6 +133,7 @@ def check_tool(tap, rig, feeder):
     token, line = rig.tool("token").splitlines()
     tap.ok(len(token.split()[1]) == 43 and len(line.split(" = ")[1]) == 64, "token makes one and its line", token + line)
     tap.equal(rig.tool("check-config"), "configuration: good\n", "check-config finds the configuration good")
+    check_configurations(tap, rig)
     for arguments, code in ((["--help"], 0), (["help"], 0), (["help", "export"], 0), (["export", "--help"], 0), ([], 2),
                             (["--version"], 0), (["nonsense"], 2), (["help", "nonsense"], 2), (["keys", "a", "b"], 2),
                             (["token", "a"], 2),
