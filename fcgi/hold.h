@@ -35,7 +35,7 @@
 #define HOLD_END_MS 3000       /* the same, when the program ends */
 /* The longest from the reading of a request until its samples are in a batch. With what a full row of batches takes until it is
  * acknowledged, a request that is too much is refused in well under a second, and one that is not is taken. */
-#define HOLD_ROOM_WAIT_MS 500
+#define HOLD_ROOM_WAIT_MS 300
 
 struct hold;
 

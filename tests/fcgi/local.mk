@@ -14,7 +14,9 @@ UNIT_TESTS += tests/fcgi/query_test
 tests_fcgi_query_test_SOURCES = tests/fcgi/query_test.c tests/answer/world.c tests/answer/world.h $(FCGI_CLIENT)
 tests_fcgi_query_test_LDADD = $(UNIT_LIBS)
 
+# HF_TEST_FULL: 100,000 malformed FastCGI sequences; HF_TEST_MALFORMED is another number of them.
 UNIT_TESTS += tests/fcgi/collect_test
+FAULT_TESTS += tests/fcgi/collect_test
 tests_fcgi_collect_test_SOURCES = tests/fcgi/collect_test.c $(FCGI_CLIENT)
 tests_fcgi_collect_test_LDADD = $(UNIT_LIBS)
 
@@ -22,8 +24,3 @@ FUZZ_TARGETS += tests/fcgi/route_fuzz
 tests_fcgi_route_fuzz_SOURCES = tests/fcgi/route_fuzz.c fcgi/route.c fcgi/route.h
 tests_fcgi_route_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/fcgi/corpus/route
-
-# 100,000 malformed FastCGI sequences. The seed is printed; HF_TEST_SEED repeats it.
-check-malformed: all tests/fcgi/collect_test
-	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' HF_TEST_MALFORMED=100000 tests/fcgi/collect_test
-.PHONY: check-malformed

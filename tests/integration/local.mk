@@ -6,7 +6,7 @@ INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/colle
 # Those that inject faults. make check runs their short forms.
 INTEGRATION_FAULT_TESTS = tests/integration/accounting_test.py tests/integration/backlog_test.py \
 	tests/integration/cardinality_test.py tests/integration/disk_full_test.py tests/integration/graceful_test.py \
-	tests/integration/kill_test.py tests/integration/spool_test.py tests/integration/stream_test.py
+	tests/integration/kill_test.py tests/integration/overload_test.py tests/integration/spool_test.py tests/integration/stream_test.py
 INTEGRATION_TESTS += $(INTEGRATION_FAULT_TESTS)
 FAULT_TESTS += $(INTEGRATION_FAULT_TESTS)
 
@@ -20,3 +20,6 @@ check-faults: all $(filter-out %.py,$(FAULT_TESTS))
 	@srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 \
 	  $(PYTHON3) $(srcdir)/tests/integration/check_faults.py $(FAULT_TESTS)
 .PHONY: check-faults
+
+check_PROGRAMS += tests/integration/load
+tests_integration_load_SOURCES = tests/integration/load.c

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An open-loop load of POST /collect on a port of 127.0.0.1: requests become due at a fixed rate, whatever becomes of those
+ * before. One that finds no free connection is held back, and told.
+ *
+ * usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS SAMPLES KEY
+ *
+ * Each request has so many samples of KEY. Prints one JSON object: how many were sent, held back, answered with each status, or
+ * broke off; and how long answers took, in ms, from the moment the request was sent.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VARIANTS 16
+#define LATENCIES 40000 /* ms */
+#define LAST_WAIT_MS 15000
+#define RECONNECT_MS 100
+
+enum state { CLOSED, CONNECTING, FREE, SENT };
+
+struct connection {
+    enum state state;
+    double since_ms;
+    size_t got;
+    char in[4096];
+};
+
+struct answers {
+    unsigned long count;
+    unsigned long took[LATENCIES];
+};
+
+static struct {
+    uint16_t port;
+    double rate, seconds;
+    unsigned connections, samples;
+    const char *key;
+    char *requests[VARIANTS];
+    size_t lengths[VARIANTS];
+    struct connection *all;
+    struct pollfd *polled;
+    unsigned *free_ones;
+    unsigned free_count;
+    unsigned in_flight;
+    unsigned long sent, held_back, broken, other, no_retry_after;
+    struct answers accepted, refused; /* 204; 429 and 503 */
+} load;
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void make_requests(void)
+{
+    for (unsigned v = 0; v < VARIANTS; v++) {
+        size_t room = 400 + 16 * (size_t)load.samples;
+        char *body = malloc(room), *request = malloc(room + 400);
+        int len = sprintf(body, "{\"%s\":[", load.key);
+        for (unsigned i = 0; i < load.samples; i++)
+            len += sprintf(body + len, "%s%u.%u", i > 0 ? "," : "", (v * 7919 + i * 104729) % 1000, (i * 31 + v) % 10);
+        len += sprintf(body + len, "]}");
+        load.lengths[v] = (size_t)sprintf(request, "POST /collect HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n"
+                                                   "Content-Length: %d\r\n\r\n%s", len, body);
+        load.requests[v] = request;
+        free(body);
+    }
+}
+
+/* ---- connections ---- */
+
+static void set_free(unsigned i)
+{
+    load.all[i].state = FREE;
+    load.all[i].got = 0;
+    load.polled[i].events = POLLIN;
+    load.free_ones[load.free_count++] = i;
+}
+
+static void begin_connect(unsigned i)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(load.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    load.polled[i] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    load.all[i].state = CONNECTING;
+    load.all[i].since_ms = now_ms();
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        set_free(i);
+}
+
+static void end_connection(unsigned i)
+{
+    if (load.all[i].state == SENT) {
+        load.broken++;
+        load.in_flight--;
+    }
+    if (load.all[i].state == FREE)
+        for (unsigned k = 0; k < load.free_count; k++)
+            if (load.free_ones[k] == i) {
+                load.free_ones[k] = load.free_ones[--load.free_count];
+                break;
+            }
+    close(load.polled[i].fd);
+    load.polled[i] = (struct pollfd){.fd = -1};
+    load.all[i].state = CLOSED;
+    load.all[i].since_ms = now_ms();
+}
+
+static void send_one(unsigned i)
+{
+    unsigned v = (unsigned)(load.sent % VARIANTS);
+    ssize_t n = send(load.polled[i].fd, load.requests[v], load.lengths[v], MSG_NOSIGNAL);
+    load.sent++;
+    load.in_flight++;
+    load.all[i].state = SENT;
+    load.all[i].since_ms = now_ms();
+    if (n != (ssize_t)load.lengths[v])
+        end_connection(i);
+}
+
+/* ---- answers ---- */
+
+static const char *header(const char *head, const char *name)
+{
+    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n"))
+        if (strncasecmp(line + 2, name, strlen(name)) == 0)
+            return line + 2 + strlen(name);
+    return NULL;
+}
+
+static void count(struct answers *answers, double took_ms)
+{
+    answers->count++;
+    answers->took[took_ms < LATENCIES - 1 ? (unsigned)took_ms : LATENCIES - 1]++;
+}
+
+/* Look whether an answer is whole, and count it. */
+static void take_answer(unsigned i)
+{
+    struct connection *c = &load.all[i];
+    c->in[c->got] = '\0';
+    char *end = strstr(c->in, "\r\n\r\n");
+    if (end == NULL)
+        return;
+    int status = atoi(c->in + strlen("HTTP/1.1 "));
+    const char *length = header(c->in, "Content-Length:");
+    if (c->got < (size_t)(end - c->in) + 4 + (status != 204 && length != NULL ? strtoul(length, NULL, 10) : 0))
+        return;
+    double took = now_ms() - c->since_ms;
+    if (status == 204)
+        count(&load.accepted, took);
+    else if (status == 429 || status == 503) {
+        count(&load.refused, took);
+        load.no_retry_after += header(c->in, "Retry-After:") == NULL;
+    } else
+        load.other++;
+    load.in_flight--;
+    const char *connection = header(c->in, "Connection:");
+    c->state = CLOSED;
+    if (connection != NULL && strncasecmp(connection, " close", 6) == 0)
+        end_connection(i);
+    else
+        set_free(i);
+}
+
+static void attend(unsigned i)
+{
+    struct connection *c = &load.all[i];
+    if (c->state == CONNECTING) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        getsockopt(load.polled[i].fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error != 0)
+            end_connection(i);
+        else
+            set_free(i);
+        return;
+    }
+    ssize_t n = recv(load.polled[i].fd, c->in + c->got, sizeof c->in - 1 - c->got, 0);
+    if (n <= 0) {
+        if (n == 0 || errno != EAGAIN)
+            end_connection(i);
+        return;
+    }
+    c->got += (size_t)n;
+    if (c->state == SENT)
+        take_answer(i);
+}
+
+static void look(int wait_ms)
+{
+    double now = now_ms();
+    for (unsigned i = 0; i < load.connections; i++)
+        if (load.all[i].state == CLOSED && load.all[i].since_ms + RECONNECT_MS < now)
+            begin_connect(i);
+    if (poll(load.polled, load.connections, wait_ms) <= 0)
+        return;
+    for (unsigned i = 0; i < load.connections; i++)
+        if (load.polled[i].revents != 0)
+            attend(i);
+}
+
+/* ---- the whole ---- */
+
+static void run(void)
+{
+    double begin = now_ms();
+    unsigned long due = 0;
+    for (double now = begin; now < begin + load.seconds * 1e3; now = now_ms()) {
+        unsigned long wanted = (unsigned long)((now - begin) / 1e3 * load.rate);
+        for (; due < wanted; due++) {
+            if (load.free_count > 0)
+                send_one(load.free_ones[--load.free_count]);
+            else
+                load.held_back++;
+        }
+        look(1);
+    }
+    for (double until = now_ms() + LAST_WAIT_MS; load.in_flight > 0 && now_ms() < until;)
+        look(10);
+}
+
+static unsigned long quantile(const struct answers *answers, double q)
+{
+    unsigned long seen = 0;
+    for (unsigned i = 0; i < LATENCIES; i++) {
+        seen += answers->took[i];
+        if (seen > 0 && (double)seen >= q * (double)answers->count)
+            return i;
+    }
+    return 0;
+}
+
+static void print_answers(const char *name, const struct answers *answers)
+{
+    printf("\"%s\":{\"count\":%lu,\"p50\":%lu,\"p99\":%lu,\"max\":%lu},", name, answers->count, quantile(answers, 0.5),
+           quantile(answers, 0.99), quantile(answers, 1));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 7) {
+        fprintf(stderr, "usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS SAMPLES KEY\n");
+        return 2;
+    }
+    load.port = (uint16_t)atoi(argv[1]);
+    load.rate = atof(argv[2]);
+    load.seconds = atof(argv[3]);
+    load.connections = (unsigned)atoi(argv[4]);
+    load.samples = (unsigned)atoi(argv[5]);
+    load.key = argv[6];
+    struct rlimit files = {load.connections + 64, load.connections + 64};
+    setrlimit(RLIMIT_NOFILE, &files);
+    load.all = calloc(load.connections, sizeof *load.all);
+    load.polled = calloc(load.connections, sizeof *load.polled);
+    load.free_ones = calloc(load.connections, sizeof *load.free_ones);
+    make_requests();
+    for (unsigned i = 0; i < load.connections; i++)
+        load.polled[i].fd = -1;
+    for (double until = now_ms() + 3000; load.free_count < load.connections && now_ms() < until;)
+        look(10);
+    run();
+    printf("{\"sent\":%lu,\"held_back\":%lu,\"broken\":%lu,\"other\":%lu,\"unanswered\":%u,\"no_retry_after\":%lu,", load.sent,
+           load.held_back, load.broken, load.other, load.in_flight, load.no_retry_after);
+    print_answers("refused", &load.refused);
+    print_answers("accepted", &load.accepted);
+    printf("\"seconds\":%g}\n", load.seconds);
+    return 0;
+}
