@@ -17,7 +17,7 @@ import web
 
 SERVERS = ("lighttpd", "mod_fcgid", "mod_proxy_fcgi")
 ROUNDS = int(os.environ.get("HF_TEST_ROUNDS", "100" if FULL else "2"))
-FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|exited on signal|signal 9|died")
+FORCED = re.compile(r"SIGKILL|terminating forcefully|did not exit|exited on signal|signal 9|child signalled|child died")
 # Not ours: when Apache restarts gracefully, a request of the old generation that has just asked mod_fcgid 2.3.9 to start
 # a process waits for a process manager that is gone, and keeps its Apache child.
 OF_APACHE_ITSELF = re.compile(r"AH0004[56]: child process")
