@@ -8,8 +8,10 @@ AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)
 	export srcdir builddir PYTHON3 PYTHONDONTWRITEBYTECODE LSAN_OPTIONS TSAN_OPTIONS;
 TESTS += tests/check-includes
 
-# What a unit test links with, and what a fuzz target does: libFuzzer, or an ordinary main that replays the corpus.
-UNIT_LIBS = $(HOURFOLD_LIBS) $(CMOCKA_LIBS)
+# What a unit test links with, and what a fuzz target does: libFuzzer, or an ordinary main that replays the corpus. json-c is what
+# tests read our JSON with, no program of ours.
+AM_CPPFLAGS += $(JSON_C_CFLAGS)
+UNIT_LIBS = $(HOURFOLD_LIBS) $(CMOCKA_LIBS) $(JSON_C_LIBS)
 check_LIBRARIES += tests/fuzz/libreplay.a
 tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
 if FUZZERS
@@ -38,8 +40,15 @@ include tests/fault/local.mk
 include tests/integration/local.mk
 include tests/bench/local.mk
 
-check_PROGRAMS += $(UNIT_TESTS) $(FUZZ_TARGETS)
-TESTS += $(UNIT_TESTS) $(INTEGRATION_TESTS)
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(INTEGRATION_TESTS)
+EXTRA_DIST += tests/no-unit-tests
+if HAVE_UNIT
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+else
+TESTS += tests/no-unit-tests
+endif
 if !FUZZERS
 TESTS += $(FUZZ_TARGETS:=.corpus)
 endif

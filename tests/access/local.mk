@@ -9,8 +9,10 @@ tests_access_access_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/access/corpus/access
 
 # Whether time tells a token; in make check a short form, which objects to a gross difference alone. HF_TEST_SEED.
+if HAVE_UNIT
 check_PROGRAMS += tests/access/timing_test
 TESTS += tests/access/timing_test
+endif
 tests_access_timing_test_SOURCES = tests/access/timing_test.c tests/answer/world.c tests/answer/world.h
 tests_access_timing_test_LDADD = $(UNIT_LIBS)
 

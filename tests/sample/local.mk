@@ -5,11 +5,14 @@ tests_sample_sample_test_LDADD = $(UNIT_LIBS)
 tests_sample_json_test_SOURCES = tests/sample/json_test.c tests/sample/samples.h
 tests_sample_json_test_LDADD = $(UNIT_LIBS)
 
-FUZZ_TARGETS += tests/sample/query_fuzz tests/sample/json_fuzz tests/sample/collectd_fuzz
+FUZZ_TARGETS += tests/sample/query_fuzz tests/sample/collectd_fuzz
+if HAVE_UNIT
+FUZZ_TARGETS += tests/sample/json_fuzz
+endif
 tests_sample_query_fuzz_SOURCES = tests/sample/query_fuzz.c tests/sample/fuzz.h
 tests_sample_query_fuzz_LDADD = $(FUZZ_LIBS)
 tests_sample_json_fuzz_SOURCES = tests/sample/json_fuzz.c tests/sample/fuzz.h
-tests_sample_json_fuzz_LDADD = $(FUZZ_LIBS)
+tests_sample_json_fuzz_LDADD = $(FUZZ_LIBS) $(JSON_C_LIBS)
 tests_sample_collectd_fuzz_SOURCES = tests/sample/collectd_fuzz.c tests/sample/fuzz.h
 tests_sample_collectd_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/sample/corpus/query tests/sample/corpus/json tests/sample/corpus/collectd
