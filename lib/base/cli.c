@@ -118,12 +118,23 @@ int cli_parse(const struct cli_program *program, int argc, char **argv, struct c
     return code;
 }
 
+/* Not an error, for others put variables of such names into the environment too. */
+static void tell_unknown_variables(void)
+{
+    char names[400], quoted[1000];
+    if (conf_unknown_variables(names, sizeof names) > 0)
+        hf_log(HF_NOTICE, "variables_ignored", "names=%s text=\"no option has these names\"",
+               hf_log_quote(names, (unsigned long)strlen(names), quoted, sizeof quoted));
+}
+
 int cli_conf(const struct cli_program *program, const struct cli_args *args, struct hf_conf **out)
 {
     struct hf_why why = {""};
     hf_log_open(program->name, args->to_syslog, args->verbose ? HF_INFO : HF_NOTICE);
     enum hf_err err = conf_load(args->conf_path, out, &why);
-    if (err == HF_OK)
+    if (err == HF_OK) {
+        tell_unknown_variables();
         return -1;
+    }
     return cli_fail(program, err == HF_NOMEM ? CLI_FAILED : CLI_USAGE, "%s", why.text);
 }

@@ -21,6 +21,8 @@
 #include "base/conf_table.h"
 #include "base/log.h"
 
+extern char **environ;
+
 #define FILE_BYTES_MAX 1048576u
 #define LINE_BYTES_MAX 197u /* without its end: inih's 200 less "\r\n" and NUL */
 #define VIEWS_MAX 256u      /* what a struct access_grant has bits for */
@@ -422,16 +424,53 @@ static enum hf_err read_file(const char *path, struct hf_buf *out, struct hf_why
     return err;
 }
 
-/* A variable that names no option is ignored: others put theirs into the same environment (HOURFOLD_QUERY_PORT
- * is what Kubernetes gives to the neighbours of a service "hourfold-query"). */
+#define VARIABLE_BYTES 64
+
+/* The environment variable of an option. Return its length. */
+static size_t variable_of(const struct conf_option *option, char out[VARIABLE_BYTES])
+{
+    int len = snprintf(out, VARIABLE_BYTES, "HOURFOLD_%s_%s", option->section, option->name);
+    for (int i = 0; i < len; i++)
+        if (out[i] >= 'a' && out[i] <= 'z')
+            out[i] = (char)(out[i] - 'a' + 'A');
+    return (size_t)len;
+}
+
+/* Whether a "NAME=value" looks like a variable of an option, and is none. */
+static bool is_unknown(const char *variable)
+{
+    static const char *const others[] = {"HOURFOLD_CONF=", "HOURFOLD_MOUNT="};
+    char name[VARIABLE_BYTES];
+    bool unknown = strncmp(variable, "HOURFOLD_", strlen("HOURFOLD_")) == 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others && unknown; i++)
+        unknown = strncmp(variable, others[i], strlen(others[i])) != 0;
+    for (size_t i = 0; i < conf_option_count && unknown; i++) {
+        size_t len = variable_of(&conf_options[i], name);
+        unknown = strncmp(variable, name, len) != 0 || variable[len] != '=';
+    }
+    return unknown;
+}
+
+size_t conf_unknown_variables(char *out, size_t room)
+{
+    size_t at = 0, count = 0;
+    *out = '\0';
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++) {
+        if (!is_unknown(*variable))
+            continue;
+        int name = (int)strcspn(*variable, "=");
+        count++;
+        if (at < room)
+            at += (size_t)snprintf(out + at, room - at, "%s%.*s", at == 0 ? "" : " ", name, *variable);
+    }
+    return count;
+}
+
 static enum hf_err take_environment(struct loaded *loaded, struct hf_why *why)
 {
     for (size_t i = 0; i < conf_option_count; i++) {
-        char name[64];
-        int len = snprintf(name, sizeof name, "HOURFOLD_%s_%s", conf_options[i].section, conf_options[i].name);
-        for (int n = 0; n < len; n++)
-            if (name[n] >= 'a' && name[n] <= 'z')
-                name[n] = (char)(name[n] - 'a' + 'A');
+        char name[VARIABLE_BYTES];
+        variable_of(&conf_options[i], name);
         const char *value = getenv(name);
         if (value == NULL)
             continue;

@@ -83,6 +83,11 @@ struct hf_conf {
  * HF_OK `*out` belongs to the caller and is freed with conf_free(). */
 HF_MUST_CHECK enum hf_err conf_load(const char *path, struct hf_conf **out, struct hf_why *why);
 
+/* Write the names of those environment variables that begin with HOURFOLD_ and name no option, with spaces between, as far as there is
+ * room; return how many there are. They may be mistakes, or somebody else's: HOURFOLD_QUERY_PORT is what Kubernetes gives to the
+ * neighbours of a service "hourfold-query". */
+size_t conf_unknown_variables(char *out, size_t room);
+
 /* The same from text in memory, without the environment; for tests and fuzzing. */
 HF_MUST_CHECK enum hf_err conf_parse(const char *text, size_t len, const char *name, struct hf_conf **out,
                                      struct hf_why *why);

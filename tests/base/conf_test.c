@@ -185,6 +185,17 @@ static void the_environment_overrides_the_file(void **state)
     assert_int_equal(conf->store.buckets, 50);
     assert_int_equal(conf->query.max_cells, 200);
     conf_free(&conf);
+    char names[64];
+    setenv("HOURFOLD_MOUNT", "/x", 1);
+    assert_int_equal(conf_unknown_variables(names, sizeof names), 1);
+    assert_string_equal(names, "HOURFOLD_QUERY_PORT");
+    setenv("HOURFOLD_STORE_BUCKETS_", "50", 1);
+    assert_int_equal(conf_unknown_variables(names, 30), 2);
+    assert_int_equal(strlen(names), 29);
+    unsetenv("HOURFOLD_STORE_BUCKETS_");
+    unsetenv("HOURFOLD_QUERY_PORT");
+    unsetenv("HOURFOLD_MOUNT");
+    assert_int_equal(conf_unknown_variables(names, sizeof names), 0);
 
     setenv("HOURFOLD_STORE_BUCKETS", "5", 1);
     assert_int_equal(conf_load(path, &conf, &why), HF_INVALID);
