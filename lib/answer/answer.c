@@ -86,6 +86,13 @@ static void answer_keys(struct answer *answer, const struct answer_request *requ
         reply_fail(answer, err);
         return;
     }
+    /* A page that is not full goes on behind its last key: behind the last key looked at would name one that may not be seen. */
+    answer->keys.more |= answer->keys.gave_up;
+    if (answer->keys.more && answer->keys.count == 0) {
+        reply_refuse_with(answer, 400, "too_many_keys", "prefix",
+                          "None of %u keys may be seen; ask for those that begin with more than this prefix.", KEYS_LOOKED_AT_MAX);
+        return;
+    }
     if (answer->path.format == PATH_CSV)
         render_keys_csv(&answer->keys, &answer->body);
     else

@@ -57,7 +57,6 @@ static bool find_keys(struct answer *answer, struct store *store)
     struct keys_query query = {.globs = &answer->path.keys,
                                .after = "",
                                .limit = (size_t)answer->conf->query.max_cells / cells,
-                               .bounded = true,
                                .stat = answer->path.stat.name};
     enum hf_err err = keys_read(store, &query, &answer->grant, &answer->keys, &answer->response.why);
     if (err != HF_OK)

@@ -45,7 +45,7 @@ static bool walk_key(void *context, const char *key, size_t key_bytes)
     memcpy(walk->after, key, key_bytes);
     walk->after[key_bytes] = '\0';
     walk->looked_at++;
-    page->gave_up = walk->query->bounded && walk->looked_at >= KEYS_LOOKED_AT_MAX;
+    page->gave_up = walk->looked_at >= KEYS_LOOKED_AT_MAX;
     return ++walk->of_this_read < KEYS_OF_ONE_READ && !page->gave_up;
 }
 

@@ -14,13 +14,12 @@
 #include "base/err.h"
 #include "store/store.h"
 
-#define KEYS_LOOKED_AT_MAX 100000u
+#define KEYS_LOOKED_AT_MAX 100000u /* for one page */
 
 struct keys_query {
     const struct globs *globs;
     const char *after; /* keys that come after this one; "": all */
     size_t limit;      /* of the page */
-    bool bounded;      /* give up once KEYS_LOOKED_AT_MAX keys have been looked at */
     const char *stat;  /* only keys of which the asker may see this statistic; NULL: any */
 };
 
@@ -28,7 +27,7 @@ struct keys_page {
     struct hf_buf text; /* the keys one after the other, each terminated */
     size_t count;
     bool more;        /* there are further ones */
-    bool gave_up;     /* too many had to be looked at: the page is not to be used */
+    bool gave_up;     /* KEYS_LOOKED_AT_MAX keys were looked at before it was full: there may be further ones */
     const char *last; /* of this page, inside `text`; NULL when it is empty */
 };
 

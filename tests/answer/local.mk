@@ -28,3 +28,7 @@ EXTRA_DIST += tests/answer/corpus/etag
 UNIT_TESTS += tests/answer/status_test
 tests_answer_status_test_SOURCES = tests/answer/status_test.c
 tests_answer_status_test_LDADD = $(UNIT_LIBS)
+
+UNIT_TESTS += tests/answer/keys_test
+tests_answer_keys_test_SOURCES = tests/answer/keys_test.c $(ANSWER_WORLD)
+tests_answer_keys_test_LDADD = $(UNIT_LIBS)
