@@ -84,10 +84,10 @@ def status(port, target):
         return 0
 
 
-def one_line_error(tap, words, name, *arguments):
+def one_line_error(tap, words, name, *arguments, code=1):
     done = subprocess.run([QUICKSTART, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
     lines = done.stderr.splitlines()
-    tap.ok(done.returncode == 1 and len(lines) == 1 and lines[0].startswith("quickstart: ") and words in lines[0], name,
+    tap.ok(done.returncode == code and len(lines) == 1 and lines[0].startswith("quickstart: ") and words in lines[0], name,
            f"code {done.returncode}\n{done.stdout}{done.stderr}")
 
 
@@ -128,12 +128,43 @@ def errors(tap, directory, port):
     one_line_error(tap, f"another quickstart runs on {directory}", "a second one on the same directory is refused",
                    "--dir", directory, "--port", free_port())
     with tempfile.TemporaryDirectory(prefix="hf-") as other:
-        one_line_error(tap, f"port {port} is taken", "a taken port is refused", "--dir", other, "--port", port)
+        new = pathlib.Path(other) / "new"
+        one_line_error(tap, f"port {port} is taken", "a taken port is refused", "--dir", new, "--port", port)
+        tap.ok(not new.exists(), "before a directory is made")
     one_line_error(tap, "cannot make the directory /proc/none", "a directory that cannot be made is refused", "--dir",
                    "/proc/none", "--port", free_port())
     one_line_error(tap, "/etc holds something else", "a directory that holds something else is refused", "--dir", "/etc",
                    "--port", free_port())
-    one_line_error(tap, "--port: permitted: 1 to 65535", "a port out of range is refused", "--port", "65536")
+    for words, name, *arguments in (("--port: permitted: 1 to 65535", "a port out of range is wrong usage", "--port", "65536"),
+                                    ("unrecognized option", "an unknown option", "--nonsense"),
+                                    ("unexpected argument now", "an argument too many", "check", "now"),
+                                    ("a path may hold", "a directory with a quote in its name", "--dir", 'a"b')):
+        one_line_error(tap, words, name, *arguments, code=2)
+
+
+def interrupted_build(tap):
+    """A signal ends what quickstart runs to build, with a stand-in for make."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with tempfile.TemporaryDirectory(prefix="hf-") as name:
+            source = pathlib.Path(name)
+            for folder in ("lib", "fcgi", "consumer", "bin", "build"):
+                (source / folder).mkdir()
+            shutil.copy(QUICKSTART, source)
+            for path in ("configure", "Makefile.in", "build/Makefile"):
+                (source / path).write_text("")
+            (source / "configure").chmod(0o755)
+            make = source / "bin" / "make"
+            make.write_text(f"#!/bin/sh\ntrap 'echo ended >{source}/ended; exit 1' TERM\necho $$ >{source}/pid.new\n"
+                            f"mv {source}/pid.new {source}/pid\nwhile sleep 0.1; do :; done\n")
+            make.chmod(0o755)
+            run = subprocess.Popen([source / "quickstart", "--port", str(free_port()), "--dir", source / "state"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   env={**os.environ, "PATH": f"{source / 'bin'}:{os.environ['PATH']}"})
+            until((source / "pid").exists, 20, "make runs")
+            run.send_signal(number)
+            text = run.communicate(timeout=20)[0]
+            tap.ok(run.returncode == 143 and (source / "ended").exists() and not (source / "state").exists(),
+                   f"{number.name} during the build ends make too", f"code {run.returncode}\n{text}")
 
 
 def interrupted_autoreconf(tap):
@@ -216,7 +247,7 @@ def main(tap):
         tap.skip("quickstart", "the source cannot be written to")
         return
     before = tree() if shutil.which("git") else None
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="hf-"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="hf spaced-"))
     try:
         port = free_port()
         run = Run(directory, "--port", port)
@@ -225,6 +256,7 @@ def main(tap):
         with socket.socket() as probe:
             tap.ok(listening(port) and probe.connect_ex(("127.0.0.2", port)) != 0, "it listens on 127.0.0.1 alone")
         errors(tap, directory, port)
+        interrupted_build(tap)
         interrupted_autoreconf(tap)
         restarts(tap, run, directory, port)
         tap.equal(run.stop(), 0, "SIGTERM ends it with 0")
