@@ -33,3 +33,6 @@ UNIT_TESTS += tests/fault/memory_test
 tests_fault_memory_test_SOURCES = tests/fault/memory_test.c tests/answer/world.c tests/answer/world.h $(MEMORY)
 tests_fault_memory_test_LDFLAGS = $(MEMORY_LINK)
 tests_fault_memory_test_LDADD = $(UNIT_LIBS)
+
+FAULT_TESTS += tests/fault/spool_crash_test tests/fault/store_crash_test tests/fault/store_damage_test \
+	tests/fault/memory_test tests/bus/spool_test

@@ -6,7 +6,7 @@ usage: check_faults.py TEST...
 A TEST is a script, named from the source's top, or a program that was built, and speaks TAP; its full form is what HF_TEST_FULL=1
 makes it do. Its output goes into
 faults/NAME.log. A line "# => TEXT" of it is a figure, which the table shows. HF_TEST_FAULTS chooses: words, of which one has to be in
-a test's name. HF_TEST_SEED is handed on.
+a test's name. HF_TEST_SEED is handed on; HF_TEST_DAMAGE, how many damages are tried, is 10000 unless it is set.
 """
 import os
 import pathlib
@@ -41,7 +41,7 @@ def run(test):
     print(f"---- {name}, {time.strftime('%H:%M:%S')}", flush=True)
     with open(log, "w", encoding="utf-8") as out:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False,
-                              env={**os.environ, "HF_TEST_FULL": "1"})
+                              env={"HF_TEST_DAMAGE": "10000", **os.environ, "HF_TEST_FULL": "1"})
     outcome = Outcome(name, log.read_text("utf-8", "replace"), done.returncode, time.monotonic() - begin)
     for line in [*outcome.failed, *outcome.skipped]:
         print(line)
