@@ -116,7 +116,7 @@ def test_backups(tap):
         feeding.finish()
         feeder.wait()
         figures = settle(rig)
-        tap.note(f"=> {len(backups)} backups, {killing.steps} kills, {figures['folded']} samples, {reading.steps} lists of keys")
+        tap.figure(f"{len(backups)} backups, {killing.steps} kills, {figures['folded']} samples, {reading.steps} lists of keys")
         check_truth(tap, rig, feeder, "the original")
         rig.consumer.stop()
         whole = rig.tool("export"), rig.tool("export", "--minutes")

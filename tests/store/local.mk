@@ -10,3 +10,4 @@ FUZZ_TARGETS += tests/store/status_fuzz
 tests_store_status_fuzz_SOURCES = tests/store/status_fuzz.c
 tests_store_status_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/store/corpus/status
+FAULT_TESTS += tests/store/store_kill_test

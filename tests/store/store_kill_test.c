@@ -12,9 +12,11 @@
  * A process that ends by itself with STORE_LOST_EXIT, or that a recovery killed,
  * is started again, as a web server or systemd would.
  *
- * HF_KILLS is the number of kills (30), HF_SEED makes the same choices again.
+ * HF_TEST_SEED makes the same choices again. HF_TEST_KILLS is the number of kills (30); HF_TEST_FULL=1 makes it 500, and kills as
+ * many readers in ten minutes, in which the writer must never get nothing done for longer than RESTART_MS.
  */
 #define _XOPEN_SOURCE 700 /* nftw() */
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -35,10 +37,13 @@
 #define KEYS 40u
 #define SLOTS 3u
 #define FIRST_SLOT 1000u
-#define READERS 4
+#define READERS 8
 #define PROCESSES (READERS + 1)
 #define WRITER READERS   /* its place among them */
 #define HANG_MS 5000
+#define RESTART_MS 1500
+#define FULL_KILLS 500u
+#define FULL_EVERY_MS 1200 /* between two of the ten minutes */
 #define DUTY_MS 20       /* between two syncs of the writer */
 #define PAUSE_MS 30      /* between two consistent reads, which keep the writer waiting */
 
@@ -315,7 +320,7 @@ static void run_reader(int me)
 
 struct tally {
     unsigned kills, lost, killed_by_recovery;
-    int64_t longest_gap_ms;
+    int64_t longest_gap_ms, longest_writer_gap_ms;
 };
 
 static pid_t pids[PROCESSES];
@@ -373,6 +378,8 @@ static void look_for_hangs(void)
         int64_t gap_ms = now_ms() - atomic_load(&board->process[i].beat_ms);
         if (gap_ms > tally.longest_gap_ms)
             tally.longest_gap_ms = gap_ms;
+        if (i == WRITER && gap_ms > tally.longest_writer_gap_ms)
+            tally.longest_writer_gap_ms = gap_ms;
         if (gap_ms > HANG_MS)
             fail("%s %d (pid %ld) got nothing done for %lld ms", i == WRITER ? "writer" : "reader", i, (long)pids[i],
                  (long long)gap_ms);
@@ -438,6 +445,45 @@ static void kill_without_writer(unsigned kills, uint64_t *random)
     }
     for (int i = 0; i < READERS; i++)
         wait_for_progress(i);
+}
+
+/* How much room the regions take, in bytes. */
+static int64_t region_bytes(void)
+{
+    char file[400];
+    int64_t bytes = 0;
+    struct stat st;
+    snprintf(file, sizeof file, "%s/env", path);
+    DIR *dir = opendir(file);
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        snprintf(file, sizeof file, "%s/env/%.200s", path, entry->d_name);
+        bytes += stat(file, &st) == 0 && S_ISREG(st.st_mode) ? st.st_blocks * INT64_C(512) : 0;
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return bytes;
+}
+
+/* Readers alone are killed. Each time the writer ends itself and is started again; nothing may pile up with that. */
+static void kill_readers(unsigned kills, int64_t every_ms, int64_t gap_most_ms, uint64_t *random)
+{
+    int64_t bytes = region_bytes();
+    while (tally.kills < kills && atomic_load(&board->failures) == 0) {
+        *random = mix(*random);
+        watch(every_ms / 2 + (int64_t)(*random % (uint64_t)every_ms));
+        int victim = (int)((*random >> 32) % READERS);
+        if (pids[victim] == 0)
+            continue;
+        kill_one(victim);
+        start(victim);
+    }
+    for (int i = 0; i < PROCESSES; i++)
+        wait_for_progress(i);
+    if (tally.longest_writer_gap_ms > gap_most_ms)
+        fail("the writer got nothing done for %lld ms", (long long)tally.longest_writer_gap_ms);
+    printf("# regions take %lld bytes, took %lld before\n", (long long)region_bytes(), (long long)bytes);
+    if (region_bytes() > bytes + bytes / 20)
+        fail("the regions grow");
 }
 
 static void stop_all(void)
@@ -508,8 +554,9 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 static void result(int number, const char *name)
 {
     bool good = atomic_load(&board->failures) == 0;
-    printf("# kills %u; ended by themselves %u, by a recovery %u; longest time without progress %lld ms; position %llu\n",
-           tally.kills, tally.lost, tally.killed_by_recovery, (long long)tally.longest_gap_ms,
+    printf("# => kills %u; ended by themselves %u, by a recovery %u; longest time without progress %lld ms, of the writer "
+           "%lld ms; position %llu\n",
+           tally.kills, tally.lost, tally.killed_by_recovery, (long long)tally.longest_gap_ms, (long long)tally.longest_writer_gap_ms,
            (unsigned long long)atomic_load(&board->committed));
     printf("%s %d - %s\n", good ? "ok" : "not ok", number, name);
     fflush(stdout);
@@ -522,9 +569,10 @@ int main(void)
         puts("1..0 # SKIP a kill test is about real time");
         return 0;
     }
-    unsigned kills = (unsigned)from_environment("HF_KILLS", 30);
-    uint64_t seed = from_environment("HF_SEED", (uint64_t)time(NULL)), random = seed;
-    printf("1..2\n# HF_KILLS=%u HF_SEED=%llu\n", kills, (unsigned long long)seed);
+    bool full = getenv("HF_TEST_FULL") != NULL;
+    unsigned kills = (unsigned)from_environment("HF_TEST_KILLS", full ? FULL_KILLS : 30);
+    uint64_t seed = from_environment("HF_TEST_SEED", (uint64_t)time(NULL)), random = seed;
+    printf("1..3\n# HF_TEST_SEED=%llu HF_TEST_KILLS=%u\n", (unsigned long long)seed, kills);
     if (!set_up()) {
         perror("setting up");
         return 1;
@@ -535,10 +583,12 @@ int main(void)
         start(i);
     kill_anybody(kills, &random);
     result(1, "any process killed at any moment");
+    kill_readers(full ? kills : kills / 3, full ? FULL_EVERY_MS : 100, full ? RESTART_MS : HANG_MS, &random);
+    result(2, "readers killed while the writer writes");
     kill_without_writer(kills / 3, &random);
     stop_all();
     check_the_end();
-    result(2, "readers killed while no writer lives");
+    result(3, "readers killed while no writer lives");
     int failures = atomic_load(&board->failures);
     if (failures == 0)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
