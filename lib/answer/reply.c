@@ -56,6 +56,7 @@ void reply_fail(struct answer *answer, enum hf_err err)
     case HF_TIMEOUT:
     case HF_BUSY:
     case HF_STALE: refuse_for_now(answer, "The store is busy or being recovered; try again."); break;
+    case HF_FULL: refuse_for_now(answer, "The disk of the store is full, so that it cannot be recovered."); break;
     case HF_NOMEM: refuse_for_now(answer, "Out of memory; try again."); break;
     default: reply_refuse_with(answer, 500, "internal_error", "", "The store cannot be read; the server's log says why."); break;
     }

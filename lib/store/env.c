@@ -280,7 +280,7 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     if (code != 0 && env->region_code != 0)
         code = env->region_code;
     if (env->makes_regions)
-        region_take_reserve(path);
+        env->reserved = region_take_reserve(path);
     if (code != 0)
         return env_fail(why, code, what);
     bool missing = false;

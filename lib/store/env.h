@@ -25,6 +25,7 @@ struct env {
     DB_ENV *handle;
     DB *tables[ENV_TABLES];
     bool makes_regions;
+    bool reserved; /* whoever made the regions has a reserve for the next time */
     struct env_region {
         void *at;
         size_t bytes;

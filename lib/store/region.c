@@ -150,15 +150,16 @@ void region_remove_all(const char *path)
     closedir(folder);
 }
 
-void region_take_reserve(const char *path)
+bool region_take_reserve(const char *path)
 {
     char file[ENV_PATH_BYTES];
     snprintf(file, sizeof file, "%s/env/reserve", path);
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
     if (fd < 0)
-        return;
-    (void)allocate(fd, RESERVE_BYTES);
+        return false;
+    int code = allocate(fd, RESERVE_BYTES);
     close(fd);
+    return code == 0;
 }
 
 void region_free_reserve(const char *path)

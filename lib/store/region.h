@@ -23,7 +23,7 @@ void region_unmap_all(struct env *env);
 void region_remove_all(const char *path);
 
 /* A file in env/ that keeps some room for recovery, which on a full disk would fail for want of it. */
-void region_take_reserve(const char *path); /* where there is room */
+bool region_take_reserve(const char *path); /* whether there was room */
 void region_free_reserve(const char *path);
 
 #endif
