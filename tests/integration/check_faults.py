@@ -4,9 +4,9 @@
 usage: check_faults.py TEST...
 
 A TEST is a script, named from the source's top, or a program that was built, and speaks TAP; its full form is what HF_TEST_FULL=1
-makes it do. Its output goes into
-faults/NAME.log. A line "# => TEXT" of it is a figure, which the table shows. HF_TEST_FAULTS chooses: words, of which one has to be in
-a test's name. HF_TEST_SEED is handed on; HF_TEST_DAMAGE, how many damages are tried, is 10000 unless it is set.
+makes it do. Its output goes into faults/FOLDER.NAME.log. A line "# => TEXT" of it is a figure, which the table shows.
+HF_TEST_FAULTS chooses: words, of which one has to be in a test's folder or name. HF_TEST_SEED is handed on; HF_TEST_DAMAGE, how many
+damages are tried, is 10000 unless it is set.
 """
 import os
 import pathlib
@@ -31,11 +31,16 @@ class Outcome:
         self.good = code == 0 and not self.failed and any(re.match(r"1\.\.\d", line) for line in lines)
 
 
+def name_of(test):
+    """Its folder and its name: spool_test is not the only one."""
+    return f"{pathlib.Path(test).parent.name}/{pathlib.Path(test).stem}"
+
+
 def run(test):
     """Its lines are shown as they come, what is long about them left out."""
-    name = pathlib.Path(test).stem
+    name = name_of(test)
     command = [sys.executable, pathlib.Path(os.environ["srcdir"]) / test] if test.endswith(".py") else [pathlib.Path.cwd() / test]
-    log = pathlib.Path("faults") / f"{name}.log"
+    log = pathlib.Path("faults") / f"{name.replace('/', '.')}.log"
     log.parent.mkdir(exist_ok=True)
     begin = time.monotonic()
     print(f"---- {name}, {time.strftime('%H:%M:%S')}", flush=True)
@@ -50,9 +55,9 @@ def run(test):
 
 
 def table(outcomes):
-    print(f"\n{'test':<24} {'':<7} {'checks':>6} {'skipped':>7} {'seconds':>8}  seed")
+    print(f"\n{'test':<30} {'':<7} {'checks':>6} {'skipped':>7} {'seconds':>8}  seed")
     for outcome in outcomes:
-        print(f"{outcome.name:<24} {'good' if outcome.good else 'FAILED':<7} {outcome.passed + len(outcome.failed):>6} "
+        print(f"{outcome.name:<30} {'good' if outcome.good else 'FAILED':<7} {outcome.passed + len(outcome.failed):>6} "
               f"{len(outcome.skipped):>7} {outcome.seconds:>8.0f}  {outcome.seeds}")
         for figure in outcome.figures:
             print(f"    {figure}")
@@ -60,7 +65,7 @@ def table(outcomes):
 
 def main(tests):
     words = os.environ.get("HF_TEST_FAULTS", "").split()
-    chosen = [test for test in tests if not words or any(word in pathlib.Path(test).stem for word in words)]
+    chosen = [test for test in tests if not words or any(word in name_of(test) for word in words)]
     if not chosen:
         sys.exit(f"no test is named with any of: {' '.join(words)}")
     outcomes = [run(test) for test in chosen]
