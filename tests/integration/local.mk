@@ -6,8 +6,9 @@ INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/colle
 # Those that inject faults. make check runs their short forms.
 INTEGRATION_FAULT_TESTS = tests/integration/accounting_test.py tests/integration/backlog_test.py \
 	tests/integration/cardinality_test.py tests/integration/disk_full_test.py tests/integration/graceful_test.py \
-	tests/integration/kill_test.py tests/integration/overload_test.py tests/integration/spool_test.py \
-	tests/integration/store_full_test.py tests/integration/stream_test.py tests/integration/torn_test.py
+	tests/integration/kill_test.py tests/integration/overload_test.py tests/integration/slow_test.py \
+	tests/integration/spool_test.py tests/integration/store_full_test.py tests/integration/stream_test.py \
+	tests/integration/torn_test.py
 INTEGRATION_TESTS += $(INTEGRATION_FAULT_TESTS)
 FAULT_TESTS += $(INTEGRATION_FAULT_TESTS)
 

@@ -134,9 +134,10 @@ DocumentRoot "{self.rig.path}/www"
 {loads}
 TypesConfig /dev/null
 StartServers 1
-ServerLimit 4
-ThreadsPerChild 25
-MaxRequestWorkers 100
+# As the snippets advise.
+ThreadsPerChild 64
+ServerLimit 40
+MaxRequestWorkers 2560
 {body}
 """)
         return ["apache2", "-DFOREGROUND", "-f", main]
