@@ -2,8 +2,8 @@
 """Full disks under load: that of JetStream, that of the spool, and, with HF_TEST_FULL=1, both at once. What was acknowledged is kept, nobody dies of it, and
 all is well again within 30 s of there being room.
 
-Each disk is a small tmpfs, which takes root to mount. nats-server 2.9.10 may hang when its disk was full: as an administrator's
-watchdog would, the test kills it then, and once while the disk is full. HF_TEST_ROUNDS is how often each is filled (1, with HF_TEST_FULL=1 10), HF_TEST_SEED
+Each disk is a small tmpfs, which takes root to mount. nats-server 2.9.10 may hang when its disk was full: as an administrator
+would have it done, the test kills it when /-/health says so, and once while the disk is full. HF_TEST_ROUNDS is how often each is filled (1, with HF_TEST_FULL=1 10), HF_TEST_SEED
 makes a run's plan the same again. The full form does it without a spool too, and with collect.durability = power.
 """
 import json
@@ -66,7 +66,7 @@ class World:
         self.server, = rig.start("lighttpd")
         self.supervisor = Supervisor(rig.consumer, rig.nats)
         self.supervisor.start()
-        self.watch = NatsWatch(rig, self.supervisor)
+        self.watch = NatsWatch(rig, self.supervisor, self.server)
         self.watch.start()
         self.collectors = rig.found(COLLECT)
         self.ledger = Ledger(lambda: self.server.port, SEED).start()
@@ -154,6 +154,7 @@ def finish(world, name):
     world.supervisor.finish()
     tap.figure(f"{name}: at most {world.slowest:.1f} s until all was well; nats-server was killed {world.watch.kills} times as it "
              f"hung; ended: {world.supervisor.codes}")
+    tap.ok(world.watch.unsaid == 0, f"{name}: /-/health said each time that JetStream was stuck", f"{world.watch.unsaid} times not")
     tap.ok({process for process, _ in world.supervisor.codes} <= {"nats-server"}
            and all(code == -9 for _, code in world.supervisor.codes) and rig.found(COLLECT) == world.collectors,
            f"{name}: nobody ended", f"{world.supervisor.codes} {rig.found(COLLECT)} {world.collectors}")

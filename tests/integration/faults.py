@@ -53,24 +53,37 @@ class Supervisor(threading.Thread):
 
 
 class NatsWatch(threading.Thread):
-    """Kills nats-server when JetStream gives no answer several times, as a watchdog of an administrator would: 2.9.10 hangs after
-    its disk was full. The supervisor starts it again."""
+    """Kills nats-server when /-/health says that JetStream is stuck and it is, as an administrator would have it done: 2.9.10 hangs
+    after its disk was full. The supervisor starts it again. When health does not say so for long, that is noted."""
 
-    def __init__(self, rig, supervisor):
+    LONG_S = 15.0
+
+    def __init__(self, rig, supervisor, server):
         super().__init__(daemon=True)
         self.rig = rig
         self.supervisor = supervisor
+        self.server = server
         self.ended = threading.Event()
-        self.kills = 0
+        self.kills = self.unsaid = 0
         rig.before_stop.append(self.finish)
 
     def run(self):
-        failed = 0
+        answered = time.monotonic()
         while not self.ended.wait(0.3):
-            failed = 0 if self.answers() else failed + 1
-            if failed >= 3 and self.rig.nats.alive():
+            if self.answers():
+                answered = time.monotonic()
+                continue
+            unsaid = time.monotonic() - answered > self.LONG_S
+            if (unsaid or self.health_says_so()) and self.rig.nats.alive():
                 self.kills += self.supervisor.kill(self.rig.nats)
-                failed = 0
+                self.unsaid += unsaid
+                answered = time.monotonic()
+
+    def health_says_so(self):
+        try:
+            return any(reason["code"] == "bus_stuck" for reason in self.rig.counters(self.server)["reasons"])
+        except (HttpError, ValueError):
+            return False
 
     def answers(self):
         try:
