@@ -10,8 +10,8 @@ import os
 import random
 import time
 
-from client import Client, HttpError
-from faults import SEED, drained, report, spooled
+from client import Client
+from faults import SEED, drained, report, spooled, told
 from ledger import Ledger
 from nats import Nats
 from rig import FULL, Rig, missing, parsed, until
@@ -43,15 +43,6 @@ class Bulk:
         else:
             self.unknown += BULK
         return self.last.status == 204
-
-
-def told(rig, server):
-    """The counters, or None while none can be had: readers begin anew, too, when the consumer has recovered the store."""
-    try:
-        counters = rig.counters(server)
-    except (HttpError, ValueError):
-        return None
-    return counters if "position" in counters else None
 
 
 def keeps_what_is_not_folded(tap, rig, server, what):

@@ -80,10 +80,8 @@ class NatsWatch(threading.Thread):
                 answered = time.monotonic()
 
     def health_says_so(self):
-        try:
-            return any(reason["code"] == "bus_stuck" for reason in self.rig.counters(self.server)["reasons"])
-        except (HttpError, ValueError):
-            return False
+        health = told(self.rig, self.server)
+        return health is not None and any(reason["code"] == "bus_stuck" for reason in health["reasons"])
 
     def answers(self):
         try:
@@ -195,6 +193,15 @@ def resumed(ledger, moments):
         until_then = acknowledged[at] if at < len(acknowledged) else float("inf")
         longest = max(longest, min(until_then, following) - moment)
     return longest
+
+
+def told(rig, server):
+    """The counters, or None while none can be had: readers begin anew, too, when the consumer has recovered the store."""
+    try:
+        counters = rig.counters(server)
+    except (HttpError, ValueError):
+        return None
+    return counters if "position" in counters else None
 
 
 def spooled(rig):

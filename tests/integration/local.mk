@@ -22,6 +22,8 @@ check-faults: all $(filter-out %.py,$(FAULT_TESTS))
 	@srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 \
 	  $(PYTHON3) $(srcdir)/tests/integration/check_faults.py $(FAULT_TESTS)
 .PHONY: check-faults
+clean-local:
+	rm -rf faults
 
 check_PROGRAMS += tests/integration/load
 tests_integration_load_SOURCES = tests/integration/load.c
