@@ -137,7 +137,7 @@ def acknowledged_samples(ledger, sentry):
 
 def quiet(rig, server):
     """Wait until nothing is under way or waits, and return the counters then."""
-    drained(rig, 60)
+    drained(rig, 60, rig.live_files)
     moment = time.time()
     until(lambda: rig.as_of(server) > moment, 30, "all is folded")
     return until(lambda: (lambda m: m if m.waiting == 0 else None)(Metrics(server.port)), 10, "nothing waits")
@@ -165,8 +165,9 @@ def outage(rig, ledger, choose, with_kills):
     calm(ledger)
 
 
-def under_load(tap, name, choose, with_kills):
-    with Rig(tap) as rig:
+def under_load(tap, name, choose, with_kills, durability="process"):
+    with Rig(tap, {"collect.durability": durability}) as rig:
+        rig.live_files = int(durability == "power")
         rig.options["collect.spool"] = rig.path / "state" / "spool"
         server, = rig.start("lighttpd")
         auditor, sentry = Auditor(rig, server), Sentry(server)
@@ -243,6 +244,9 @@ def main(tap):
     choose = random.Random(f"{SEED} accounting")
     under_load(tap, "an outage", choose, False)
     under_load(tap, "an outage and kills", choose, True)
+    if FULL:
+        under_load(tap, "for power", choose, False, "power")
+        under_load(tap, "for power, with kills", choose, True, "power")
     held_back(tap)
 
 
