@@ -42,7 +42,7 @@ struct consumer {
     bool ready;              /* and were so at least once */
     struct bus_stream stream; /* as last heard */
     struct store_view view;   /* of the bus, for others to see */
-    bool bus_told;            /* the log knows of what is wrong with it */
+    int64_t stuck_ms;         /* when it was last found stuck */
     struct back_off attach;
     int64_t away_ms;         /* since when attaching fails; 0: it does not */
     int64_t info_ms;         /* when to look next; all such times are of the monotonic clock */

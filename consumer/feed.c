@@ -10,6 +10,7 @@ enum {
     ATTACH_LAST_MS = 2000,
     AWAY_LOG_AFTER_MS = 3000,
     AWAY_LOG_EVERY_MS = 60000,
+    STUCK_KEEP_MS = 10000,
     SLEEP_MS = 100,       /* at most, where no message can wake us */
     MESSAGES_AT_ONCE = 64 /* between two looks at the clock */
 };
@@ -48,6 +49,11 @@ static void bus_is(struct consumer *consumer, enum hf_err err)
 {
     struct store_view *view = &consumer->view;
     enum store_bus was = view->bus;
+    int64_t now_ms = monotonic_ms();
+    if (err == HF_TIMEOUT)
+        consumer->stuck_ms = now_ms;
+    if (was == STORE_BUS_STUCK && err == HF_AWAY && now_ms - consumer->stuck_ms < STUCK_KEEP_MS)
+        return; /* one that is stuck is also lost and connected to anew from time to time */
     view->bus = bus_of(err);
     if (was == STORE_BUS_UNKNOWN || (was == STORE_BUS_WELL) != (err == HF_OK))
         view->since_ms = real_ms();

@@ -2,11 +2,14 @@
 """The stream is deleted, made anew by collect, or set back to an older state while the consumer runs; the bus is away, or stuck:
 noticed in time, told in the log, in /-/health and in the counters, and nothing counted twice. HF_TEST_FULL=1 tries all of it."""
 import json
+import re
 import shutil
 import signal
+import subprocess
 import time
 
 from client import Client
+from disk_full_test import NATS_MIB, SmallDisk
 from nats import Nats
 from rig import FULL, Rig, missing, parsed, until
 from tap import Tap
@@ -196,6 +199,43 @@ def bus_stuck(watched):
     watched.counted_once(f"k.{watched.batches}", 3, "stuck")
 
 
+def hangs():
+    """Whether nats-server is of those that do, up to 2.9.11."""
+    text = subprocess.run(["nats-server", "--version"], capture_output=True, text=True, check=False).stdout
+    return tuple(map(int, re.findall(r"\d+", text)[:3])) <= (2, 9, 11)
+
+
+def disk_full(tap):
+    """The disk of JetStream is full: nats-server 2.9.10 hangs, and goes on hanging when there is room, until it is started again."""
+    with Rig(tap) as rig:
+        rig.options["collect.spool"] = rig.path / "state" / "spool"
+        with SmallDisk(rig, "nats", NATS_MIB) as disk:
+            if not disk.mounted:
+                tap.skip("a full disk of JetStream", "it takes root to mount a tmpfs")
+                return
+            watched = Watched(tap, rig)
+            watched.send(10)
+            watched.folded()
+            disk.fill()
+            body = json.dumps({"filler": [i * 0.37 for i in range(3000)]}).encode()
+            with Client(watched.server.port) as client:
+                for _ in range(30):
+                    client.request("POST", "/collect", {"Content-Type": "application/json"}, body)
+            if hangs():
+                watched.within(NOTICED_S, lambda: "bus_stuck" in watched.codes(), "disk full: health says bus_stuck")
+                disk.free()
+                stuck = [time.sleep(0.5) or "bus_stuck" in watched.codes() for _ in range(40)]
+                tap.ok(all(stuck), "disk full: and goes on to, though there is room", str(stuck))
+                rig.nats.kill()
+                rig.start_nats()
+            else:
+                disk.free()
+                tap.skip("bus_stuck on a full disk", "this nats-server does not hang then")
+            watched.within(2 * NOTICED_S, lambda: not watched.codes(), "disk full: until nats-server is started again")
+            watched.send(10)
+            watched.counted_once(f"k.{watched.batches}", 20, "disk full")
+
+
 def main(tap):
     absent = missing("nats-server", "lighttpd")
     if absent:
@@ -211,6 +251,8 @@ def main(tap):
             made_anew(watched)
             set_back_and_grown(watched, copy)
             bus_away(watched)
+    if FULL:
+        disk_full(tap)
 
 
 if __name__ == "__main__":
