@@ -275,7 +275,7 @@ static void keep(const struct server *server, struct request *request, const str
     enum hf_err err = hold_add(server->hold, list, request);
     if (err == HF_FULL) {
         tally_add(server->tally, TALLY_REFUSED, TALLY_TOO_LARGE, samples);
-        refuse(server, request, 413, "", "too_large", "the samples of one request do not fit into one message", "");
+        refuse(server, request, 413, "", "too_large", "the samples of one request take more than the 1,000,000 bytes of a message; send fewer at once", "");
     } else if (err == HF_BUSY) {
         tally_shed(server->tally, TALLY_ROOM, samples);
         refuse_excess(server, request);
