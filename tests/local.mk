@@ -60,9 +60,9 @@ PY_LOG_COMPILER = $(PYTHON3)
 %.corpus:
 	@:
 
-# The unit tests again, under valgrind. Left out are those of several processes with time limits: it runs one thread at a
-# time, too slowly for them. Leaks are LeakSanitizer's to find: both have their turn with --enable-sanitizers.
-VALGRIND_TESTS = $(filter-out tests/store/% tests/fcgi/% tests/fault/% tests/answer/answer_test tests/answer/keys_test tests/bus/bus_test,$(UNIT_TESTS))
+# The unit tests again, under valgrind. Left out are those that kill and fail on purpose, many times or at moments of real time: it
+# runs one thread at a time, too slowly for them. Leaks are LeakSanitizer's to find: all have their turn with --enable-sanitizers.
+VALGRIND_TESTS = $(filter-out tests/store/store_kill_test tests/fault/%,$(UNIT_TESTS))
 check-valgrind: $(VALGRIND_TESTS)
 	@failed=0; for test in $(VALGRIND_TESTS); do \
 	  echo "valgrind $$test"; \

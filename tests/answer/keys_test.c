@@ -73,9 +73,11 @@ static void where_none_is_seen_it_says_so(void **state)
     struct answer *guarded = answer_for("*.none", &access);
     struct answer_request request = request_of("/-/keys");
     const struct answer_response *response = answer_request(guarded, &request);
+    char body[500];
     assert_int_equal(response->status, 400);
-    assert_non_null(strstr(response->body, "\"too_many_keys\""));
-    assert_null(strstr(response->body, "k.0"));
+    assert_true((size_t)snprintf(body, sizeof body, "%.*s", (int)response->body_bytes, (const char *)response->body) < sizeof body);
+    assert_non_null(strstr(body, "\"too_many_keys\""));
+    assert_null(strstr(body, "k.0"));
     request.uri = "/-/keys?prefix=k.012";
     assert_int_equal(answer_request(guarded, &request)->status, 200);
     answer_free(&guarded);

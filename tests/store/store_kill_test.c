@@ -12,8 +12,8 @@
  * A process that ends by itself with STORE_LOST_EXIT, or that a recovery killed,
  * is started again, as a web server or systemd would.
  *
- * HF_TEST_SEED makes the same choices again. HF_TEST_KILLS is the number of kills (30); HF_TEST_FULL=1 makes it 500, and kills as
- * many readers in ten minutes, in which the writer must never get nothing done for longer than RESTART_MS.
+ * HF_TEST_SEED makes the same choices again. HF_TEST_KILLS is the number of kills (30); HF_TEST_FULL=1 kills 500 readers in ten
+ * minutes too, in which the writer must never get nothing done for longer than RESTART_MS.
  */
 #define _XOPEN_SOURCE 700 /* nftw() */
 #include <dirent.h>
@@ -45,7 +45,8 @@
 #define FULL_KILLS 500u
 #define FULL_EVERY_MS 1200 /* between two of the ten minutes */
 #define DUTY_MS 20       /* between two syncs of the writer */
-#define PAUSE_MS 30      /* between two consistent reads, which keep the writer waiting */
+#define PAUSE_MS 2       /* between two reads */
+#define LONG_PAUSE_MS 30 /* and two consistent ones, which keep the writer waiting */
 
 /* What the processes tell each other. */
 struct board {
@@ -306,8 +307,7 @@ static void run_reader(int me)
     bool consistent = me % 4 == 0;
     while (!atomic_load(&board->stop)) {
         enum hf_err err = check_once(store, me, consistent, &sight, &why);
-        if (consistent)
-            sleep_ms(PAUSE_MS);
+        sleep_ms(consistent ? LONG_PAUSE_MS : PAUSE_MS);
         if (err == HF_OK)
             beat(me);
         else if (err != HF_AGAIN && err != HF_TIMEOUT)
@@ -532,7 +532,8 @@ static int remove_entry(const char *file, const struct stat *st, int type, struc
 static bool set_up(void)
 {
     char file[128];
-    strcpy(folder, "/tmp/store_kill_test.XXXXXX");
+    const char *where = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%.30s/store_kill_test.XXXXXX", where == NULL ? "/tmp" : where);
     if (mkdtemp(folder) == NULL)
         return false;
     snprintf(file, sizeof file, "%s/board", folder);
@@ -570,7 +571,7 @@ int main(void)
         return 0;
     }
     bool full = getenv("HF_TEST_FULL") != NULL;
-    unsigned kills = (unsigned)from_environment("HF_TEST_KILLS", full ? FULL_KILLS : 30);
+    unsigned kills = (unsigned)from_environment("HF_TEST_KILLS", 30);
     uint64_t seed = from_environment("HF_TEST_SEED", (uint64_t)time(NULL)), random = seed;
     printf("1..3\n# HF_TEST_SEED=%llu HF_TEST_KILLS=%u\n", (unsigned long long)seed, kills);
     if (!set_up()) {
@@ -583,7 +584,7 @@ int main(void)
         start(i);
     kill_anybody(kills, &random);
     result(1, "any process killed at any moment");
-    kill_readers(full ? kills : kills / 3, full ? FULL_EVERY_MS : 100, full ? RESTART_MS : HANG_MS, &random);
+    kill_readers(full ? FULL_KILLS : kills / 3, full ? FULL_EVERY_MS : 100, full ? RESTART_MS : HANG_MS, &random);
     result(2, "readers killed while the writer writes");
     kill_without_writer(kills / 3, &random);
     stop_all();

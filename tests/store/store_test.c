@@ -845,8 +845,17 @@ static enum hf_err read_everything(struct store *store)
     if (err != HF_OK)
         return err;
     err = store_read_cells(read, STORE_HOURS, 0, "", 0, UINT32_MAX, see_cell, &seen);
+    strcpy(why.text, "");
+    assert_int_equal(store_read_why(read, &why), err == HF_CORRUPT ? HF_CORRUPT : HF_OK);
     store_read_end(&read);
     return err;
+}
+
+static void must_advise(const char *file)
+{
+    assert_true_of(strstr(why.text, file) != NULL && strstr(why.text, "`hourfold verify`") != NULL &&
+                       strstr(why.text, "`hourfold restore --replace BACKUP`") != NULL && strchr(why.text, '\n') == NULL,
+                   "%s", why.text);
 }
 
 static void damage_is_told(void **state)
@@ -861,6 +870,7 @@ static void damage_is_told(void **state)
     store = open_store(STORE_WRITER);
     struct store *reader = open_store(STORE_READER);
     assert_int_equal(read_everything(reader), HF_CORRUPT);
+    must_advise("store/data/hours");
     struct store_write *write;
     fails(store_write_begin(store, &write, &why), HF_STALE);
     store_close(&store);
@@ -871,8 +881,92 @@ static void damage_is_told(void **state)
     store_close(&reader);
     overwrite("data/hours", 100, "XXXX", 4); /* its first page */
     fails(try_open(STORE_WRITER, &store), HF_CORRUPT);
-    assert_non_null(strstr(why.text, "stored bytes are damaged"));
+    must_advise("store/data/hours");
     fails(try_open(STORE_READER, &store), HF_CORRUPT);
+    must_advise("store/data/hours");
+}
+
+/* A table that is gone, or has become empty, is not made anew as if it had never been. */
+static void a_table_may_be_lost(void **state)
+{
+    (void)state;
+    char file[120];
+    struct store *store = open_store(STORE_WRITER);
+    commit_cell(store, STORE_HOURS, "k", 1, "x");
+    store_close(&store);
+    snprintf(file, sizeof file, "%s/data/producers", path);
+    assert_int_equal(truncate(file, 0), 0);
+    fails(try_open(STORE_WRITER, &store), HF_CORRUPT);
+    must_advise("store/data/producers");
+    assert_int_equal(unlink(file), 0);
+    fails(try_open(STORE_WRITER, &store), HF_CORRUPT);
+    must_advise("store/data/producers");
+    fails(try_open(STORE_READER, &store), HF_CORRUPT);
+    must_advise("store/data/producers");
+}
+
+/* ---- backups ---- */
+
+static void back_up(const char *to)
+{
+    char partial[120];
+    snprintf(partial, sizeof partial, "%s.partial", to);
+    ok(store_copy(path, partial, 8, &why));
+    ok(store_pack(partial, to, &why));
+}
+
+static void a_backup_is_of_one_moment(void **state)
+{
+    (void)state;
+    char backup[100];
+    snprintf(backup, sizeof backup, "%s/backup", folder);
+    struct store *store = open_store(STORE_WRITER);
+    commit_cell(store, STORE_HOURS, "k", 1, "before");
+    struct store_write *write = begin_write(store);
+    write_cell(write, STORE_HOURS, "k", 1, "not committed", 13);
+    back_up(backup);
+    ok(store_write_commit(&write, &why));
+    store_close(&store);
+    strcpy(path, backup);
+    store = open_store(STORE_WRITER);
+    must_hold(store, STORE_HOURS, "k", 1, "before");
+    store_close(&store);
+}
+
+/* Whoever replaced the store died as soon as it was decided, or later: it is finished by a reader, or by a writer. */
+static void a_restore_is_finished(void **state)
+{
+    (void)state;
+    char backup[100], from[120], to[120];
+    struct share *share;
+    pid_t owner;
+    struct store *store = open_store(STORE_WRITER);
+    commit_cell(store, STORE_HOURS, "k", 1, "old");
+    for (int moved = 0; moved <= 2; moved++) {
+        snprintf(backup, sizeof backup, "%s/restored", path);
+        back_up(backup);
+        commit_cell(store, STORE_HOURS, "k", 1, "new");
+        must_hold(store, STORE_HOURS, "k", 1, "new");
+        store_close(&store);
+        ok(share_open(path, false, &share, &why));
+        ok(share_own(share, &owner));
+        share_set_phase(share, SHARE_RECOVERING);
+        share_disown(share);
+        share_close(&share);
+        for (int i = 0; i < moved; i++) {
+            static const char *const names[] = {"data", "log"};
+            snprintf(to, sizeof to, "%s/%s", path, names[i]);
+            snprintf(from, sizeof from, "%s/%s", backup, names[i]);
+            assert_int_equal(nftw(to, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+            assert_int_equal(rename(from, to), 0);
+        }
+        store = open_store(moved == 1 ? STORE_WRITER : STORE_READER);
+        must_hold(store, STORE_HOURS, "k", 1, "old");
+        store_close(&store);
+        assert_int_equal(access(backup, F_OK), -1);
+        store = open_store(STORE_WRITER);
+    }
+    store_close(&store);
 }
 
 /* ---- trouble ---- */
@@ -1181,7 +1275,8 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(format_1_becomes_2), test(other_versions_are_refused), test(damage_is_told), test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
+           test(format_1_becomes_2), test(other_versions_are_refused), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_restore_is_finished),
+           test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
            test(a_reader_follows_recoveries), test(a_hang_ends_the_process))
