@@ -58,7 +58,7 @@ static void ignore(const DB_ENV *handle, const char *message) { (void)handle, (v
 
 /* What else it says only of damage, or of a full disk. */
 static const char *const damaged[] = {"checksum", "Checksum", "catastrophic", "past end of log", "Log sequence error",
-                                      "not a multiple of the pagesize", "page type", "unexpected file type", NULL};
+                                      "not a multiple of the pagesize", "page type", "unexpected file type", "zero length records", NULL};
 static const char *const full[] = {"No space left on device", "Disk quota exceeded", NULL};
 
 static bool said_any(const char *const signs[])
@@ -167,9 +167,24 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
         flags |= DB_CREATE | DB_RECOVER_FATAL | DB_PRIVATE;
     else if (mode != ENV_JOIN)
         flags |= DB_CREATE | DB_RECOVER;
-    page_set_recovering(mode != ENV_JOIN);
+    struct env *env = handle->app_private;
+    page_watch_holes(mode != ENV_JOIN ? &env->holes : NULL);
     int code = handle->open(handle, home, flags, FILE_MODE);
-    page_set_recovering(false);
+    page_watch_holes(NULL);
+    return code;
+}
+
+/* What Berkeley DB does not look at. Whether pages have checksums is told by the first one of a table, which has none where it says
+ * no. */
+static int check_table(const struct env *env, DB *db)
+{
+    u_int32_t flags = 0;
+    int fd;
+    int code = db->get_flags(db, &flags);
+    if (code == 0 && (flags & DB_CHKSUM) == 0)
+        return DB_CHKSUM_FAIL;
+    if (code == 0 && env->holes.len > 0 && (code = db->fd(db, &fd)) == 0)
+        code = page_check_holes(&env->holes, fd);
     return code;
 }
 
@@ -189,11 +204,7 @@ static int open_table(struct env *env, enum env_table table, bool makes, DB_TXN 
     }
     if (code == 0)
         code = db->open(db, txn, tables[table].name, NULL, DB_BTREE, flags, FILE_MODE);
-    /* Whether pages have checksums is told by their first one, which has none where it says no. */
-    u_int32_t is = DB_CHKSUM;
-    if (code == 0)
-        code = db->get_flags(db, &is);
-    return code == 0 && (is & DB_CHKSUM) == 0 ? DB_CHKSUM_FAIL : code;
+    return code == 0 ? check_table(env, db) : code;
 }
 
 /* Opening reads pages too: of a table in which a commit is under way, so dirty again. */
@@ -236,15 +247,17 @@ enum hf_err env_check_tables(const char *path, struct hf_why *why)
     enum hf_err err = HF_OK;
     for (enum env_table table = 0; table < ENV_TABLES && err == HF_OK; table++) {
         DB *db;
+        struct hf_buf holes = {0}; /* verify() judges them itself */
         env_forget();
         snprintf(file, sizeof file, "%s/data/%s", path, tables[table].name);
-        page_set_recovering(true);
+        page_watch_holes(&holes);
         int code = db_create(&db, NULL, 0);
         if (code == 0) {
             db->set_errcall(db, listen);
             code = db->verify(db, file, NULL, NULL, 0); /* it frees the handle, too */
         }
-        page_set_recovering(false);
+        page_watch_holes(NULL);
+        hf_buf_free(&holes);
         if (code == EINVAL || code == DB_RUNRECOVERY)
             code = DB_VERIFY_BAD;
         if (code != 0)
@@ -290,6 +303,7 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     enum env_table table = 0;
     env_forget();
     code = open_tables(env, mode == ENV_MAKE && missing, &table);
+    hf_buf_free(&env->holes);
     if (code != 0 && table < ENV_TABLES)
         snprintf(what, sizeof what, "opening %.250s/data/%s", path, tables[table].name);
     return code == 0 ? HF_OK : env_fail(why, code, what);
@@ -324,12 +338,45 @@ enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, st
     return mode == ENV_JOIN || err == HF_OK ? err : why_not_recovered(path, err, why);
 }
 
+void env_note_pages(struct env *env, _Atomic uint64_t *where)
+{
+    int fd;
+    for (int t = 0; t < ENV_TABLES; t++)
+        if (env->tables[t]->fd(env->tables[t], &fd) == 0)
+            page_note(env, fd, where);
+}
+
+/* A record begins there, unless all of that log file was done with and removed. */
+enum hf_err env_check_log(struct env *env, uint64_t written, struct hf_why *why)
+{
+    DB_LOGC *cursor;
+    DB_LSN lsn = {0, 0}, first = {0, 0};
+    DBT record = {.flags = DB_DBT_REALLOC};
+    if (written == 0)
+        return HF_OK;
+    int code = env->handle->log_cursor(env->handle, &cursor, 0);
+    if (code != 0)
+        return env_fail(why, code, "reading the log of the store");
+    code = cursor->get(cursor, &first, &record, DB_FIRST);
+    lsn.file = (u_int32_t)(written >> 32);
+    lsn.offset = (u_int32_t)written;
+    if (code == 0 && lsn.file >= first.file)
+        code = cursor->get(cursor, &lsn, &record, DB_SET);
+    free(record.data);
+    cursor->close(cursor, 0);
+    return code == 0 ? HF_OK
+                     : hf_fail(why, HF_CORRUPT, "the log ends before [%lu][%lu], where pages were written from",
+                               (unsigned long)lsn.file, (unsigned long)lsn.offset);
+}
+
 /* What Berkeley DB keeps of an environment that has to be recovered (some 30 KB) stays reachable: it is no leak to look for. */
 static struct env *let_go;
 static pthread_mutex_t let_go_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void close_handle(struct env *env)
 {
+    page_forget(env);
+    hf_buf_free(&env->holes);
     int code = env->handle == NULL ? 0 : env->handle->close(env->handle, 0);
     if (code != DB_RUNRECOVERY) {
         free(env);

@@ -11,9 +11,11 @@
 typedef unsigned int u_int;
 typedef unsigned long u_long;
 #include <db.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 enum env_table { ENV_HOURS, ENV_MINUTES, ENV_KEYS, ENV_IDS, ENV_PRODUCERS, ENV_META, ENV_TABLES };
@@ -32,6 +34,7 @@ struct env {
     } regions[ENV_REGIONS];
     unsigned region_count;
     int region_code; /* why one could not be mapped: of a full disk, Berkeley DB says something else */
+    struct hf_buf holes; /* that recovery met; see page.h */
     struct env *next; /* once abandoned */
 };
 
@@ -58,6 +61,11 @@ HF_MUST_CHECK enum hf_err env_check_tables(const char *path, struct hf_why *why)
 void env_close(struct env **env);
 /* Drop an environment that was recovered by others. It never waits; Berkeley DB lets go of the files, not of all memory. */
 void env_abandon(struct env **env);
+
+/* Note from now on how far into the log the pages go that this process writes: see page_note(). */
+void env_note_pages(struct env *env, _Atomic uint64_t *where);
+/* Whether the log goes that far, after a recovery. HF_CORRUPT: it was damaged, and pages hold what was never committed; HF_IO. */
+HF_MUST_CHECK enum hf_err env_check_log(struct env *env, uint64_t written, struct hf_why *why);
 
 /* ---- errors ---- */
 

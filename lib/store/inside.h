@@ -67,6 +67,8 @@ struct store_write {
     struct store *store;
     struct env *env;
     DB_TXN *txn;
+    bool has_status;
+    struct share_mark mark; /* of the status in it */
     int code; /* the first that is no miss */
     struct watch watch;
 };
@@ -99,6 +101,8 @@ static inline void watch_out(struct watch *watch) { atomic_store_explicit(&watch
 /* Write the format into a new store, or check it: HF_INVALID. */
 HF_MUST_CHECK enum hf_err meta_make_format(struct env *env, struct hf_why *why);
 HF_MUST_CHECK enum hf_err meta_check_format(struct env *env, struct hf_why *why);
+/* As it is in this environment; all zero in a new store. HF_CORRUPT, HF_IO, … */
+HF_MUST_CHECK enum hf_err meta_read_status(struct env *env, struct store_status *out, struct hf_why *why);
 void meta_encode_status(const struct store_status *status, struct hf_buf *out);
 HF_MUST_CHECK enum hf_err meta_decode_status(const void *bytes, size_t len, struct store_status *out);
 extern const char meta_status_key[]; /* in the table meta */

@@ -26,6 +26,24 @@ static void nap(void)
     nanosleep(&t, NULL);
 }
 
+/* Every commit that was done has to be there, and nothing that was not. */
+static enum hf_err check_recovered(struct store *store, struct hf_why *why)
+{
+    struct share_mark least = share_least(store->share);
+    struct store_status status;
+    enum hf_err err = env_check_log(store->env, atomic_load(share_written(store->share)), why);
+    if (err == HF_OK)
+        err = meta_read_status(store->env, &status, why);
+    if (err == HF_OK && (status.accepted < least.accepted || status.expired < least.expired || status.as_of_ms < least.as_of_ms))
+        err = HF_CORRUPT;
+    if (err != HF_CORRUPT)
+        return err;
+    return hf_fail(why, HF_CORRUPT,
+                   "%.100s/log: commits that were done are gone; " STORE_DAMAGE_ADVICE
+                   "; where older files were put back by hand, remove %.100s/state",
+                   store->path, store->path);
+}
+
 enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_ms, enum share_phase phase,
                          struct hf_why *why)
 {
@@ -42,7 +60,10 @@ enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_m
         store->abandoned++;
     }
     err = env_open(store->path, store->cache_mb, mode, &store->env, why);
+    if (err == HF_OK && (err = check_recovered(store, why)) != HF_OK)
+        env_close(&store->env);
     if (err == HF_OK) {
+        env_note_pages(store->env, share_written(store->share));
         store->generation = share_generation(store->share);
         share_set_phase(store->share, phase);
     } else
@@ -108,8 +129,10 @@ static enum hf_err renew(struct store *store, struct hf_why *why)
         return err;
     if ((err = meta_check_format(store->env, why)) != HF_OK)
         env_close(&store->env);
-    else
+    else {
+        env_note_pages(store->env, share_written(store->share));
         store->generation = generation;
+    }
     return err;
 }
 

@@ -51,6 +51,20 @@ enum hf_err meta_make_format(struct env *env, struct hf_why *why)
     return code == 0 ? HF_OK : env_fail(why, code, "writing the format of the store");
 }
 
+enum hf_err meta_read_status(struct env *env, struct store_status *out, struct hf_why *why)
+{
+    unsigned char bytes[256];
+    DB *meta = env->tables[ENV_META];
+    DBT key = dbt_of(meta_status_key, strlen(meta_status_key));
+    DBT value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
+    *out = (struct store_status){0};
+    int code = meta->get(meta, NULL, &key, &value, env_dirty_flag(ENV_META));
+    if (code != 0)
+        return code == DB_NOTFOUND ? HF_OK : env_fail(why, code, "reading the status of the store");
+    enum hf_err err = meta_decode_status(bytes, value.size, out);
+    return err == HF_OK ? HF_OK : hf_fail(why, err, "the store's status record is damaged: put back a copy of the store");
+}
+
 void meta_encode_status(const struct store_status *status, struct hf_buf *out)
 {
     hf_buf_varint(out, status->position);

@@ -1,38 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/page.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/env.h"
 
-/* The head of a page: log sequence number, page number, …, and in its last byte the type. */
+/* The head of a page, in the order of bytes of the machine: log sequence number (file, offset), page number, …, and in its
+ * last byte the type. */
 #define NUMBER_AT 8u
 #define NUMBER_BYTES 12u /* of sequence and page number together */
 #define TYPE_AT 25u
 
-static _Thread_local bool in_recovery;
+/* ---- holes ---- */
 
-void page_set_recovering(bool recovering) { in_recovery = recovering; }
+struct hole {
+    dev_t device;
+    ino_t inode;
+    off_t at;
+};
+
+static _Thread_local struct hf_buf *watched;
+
+void page_watch_holes(struct hf_buf *holes) { watched = holes; }
 
 static bool all_zero(const unsigned char *bytes, size_t len)
 {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
 }
 
+static bool has_empty_head(const unsigned char *page) { return page[TYPE_AT] == 0 && all_zero(page, NUMBER_BYTES); }
+
+static bool permit_hole(int fd, const unsigned char *page, off_t at)
+{
+    struct stat info;
+    if (watched == NULL || !all_zero(page, PAGE_BYTES_OF_TABLES) || fstat(fd, &info) != 0)
+        return false;
+    struct hole hole = {.device = info.st_dev, .inode = info.st_ino, .at = at};
+    hf_buf_put(watched, &hole, sizeof hole);
+    return true;
+}
+
 static ssize_t read_page(int fd, void *bytes, size_t len, off_t at)
 {
     unsigned char *page = bytes;
     ssize_t n = pread(fd, bytes, len, at);
-    if (n == PAGE_BYTES_OF_TABLES && at % PAGE_BYTES_OF_TABLES == 0 && page[TYPE_AT] == 0 &&
-        all_zero(page, NUMBER_BYTES) && !(in_recovery && all_zero(page, PAGE_BYTES_OF_TABLES)))
+    if (n == PAGE_BYTES_OF_TABLES && at % PAGE_BYTES_OF_TABLES == 0 && has_empty_head(page) && !permit_hole(fd, page, at))
         memset(page + NUMBER_AT, 0xFF, NUMBER_BYTES - NUMBER_AT);
     return n;
 }
 
-static void set_functions(void) { (void)db_env_set_func_pread(read_page); }
+int page_check_holes(const struct hf_buf *holes, int fd)
+{
+    struct stat info;
+    unsigned char page[PAGE_BYTES_OF_TABLES];
+    struct hole hole;
+    if (!hf_buf_ok(holes))
+        return ENOMEM;
+    if (fstat(fd, &info) != 0)
+        return errno;
+    for (size_t at = 0; at + sizeof hole <= holes->len; at += sizeof hole) {
+        memcpy(&hole, holes->data + at, sizeof hole);
+        if (hole.device == info.st_dev && hole.inode == info.st_ino &&
+            pread(fd, page, sizeof page, hole.at) == (ssize_t)sizeof page && has_empty_head(page))
+            return DB_CHKSUM_FAIL;
+    }
+    return 0;
+}
+
+/* ---- log sequence numbers ---- */
+
+#define NOTES 64
+
+static struct note {
+    const void *owner; /* NULL: free */
+    dev_t device;
+    ino_t inode;
+    _Atomic uint64_t *where;
+} notes[NOTES];
+static pthread_mutex_t notes_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void page_note(const void *owner, int fd, _Atomic uint64_t *where)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return;
+    pthread_mutex_lock(&notes_mutex);
+    for (unsigned i = 0; i < NOTES; i++)
+        if (notes[i].owner == NULL) {
+            notes[i] = (struct note){owner, info.st_dev, info.st_ino, where};
+            break;
+        }
+    pthread_mutex_unlock(&notes_mutex);
+}
+
+void page_forget(const void *owner)
+{
+    pthread_mutex_lock(&notes_mutex);
+    for (unsigned i = 0; i < NOTES; i++)
+        if (notes[i].owner == owner)
+            notes[i].owner = NULL;
+    pthread_mutex_unlock(&notes_mutex);
+}
+
+static void raise_to(_Atomic uint64_t *where, uint64_t lsn)
+{
+    uint64_t known = atomic_load(where);
+    while (known < lsn && !atomic_compare_exchange_weak(where, &known, lsn))
+        continue;
+}
+
+/* The log is on the disk up to there: that is written before the page is. */
+static void note_lsn(int fd, const unsigned char *page)
+{
+    struct stat info;
+    DB_LSN lsn;
+    memcpy(&lsn, page, sizeof lsn);
+    if (lsn.file == 0 || fstat(fd, &info) != 0)
+        return;
+    pthread_mutex_lock(&notes_mutex);
+    for (unsigned i = 0; i < NOTES; i++)
+        if (notes[i].owner != NULL && notes[i].inode == info.st_ino && notes[i].device == info.st_dev)
+            raise_to(notes[i].where, (uint64_t)lsn.file << 32 | lsn.offset);
+    pthread_mutex_unlock(&notes_mutex);
+}
+
+static ssize_t write_page(int fd, const void *bytes, size_t len, off_t at)
+{
+    if (len == PAGE_BYTES_OF_TABLES && at % PAGE_BYTES_OF_TABLES == 0)
+        note_lsn(fd, bytes);
+    return pwrite(fd, bytes, len, at);
+}
+
+/* ---- in the place of pread() and pwrite() ---- */
+
+static void set_functions(void)
+{
+    (void)db_env_set_func_pread(read_page);
+    (void)db_env_set_func_pwrite(write_page);
+}
 
 void page_use(void)
 {

@@ -234,6 +234,8 @@ static enum hf_err replace(const char *path, struct share *share, struct hf_why 
     if (err == HF_OK) {
         share_new_generation(share);
         err = restore_finish(path, why);
+        if (err == HF_OK)
+            share_forget_marks(share); /* the copy is older */
         if (err != HF_OK) {
             /* one before this was begun and cannot be finished */
         } else if (rename_folder(from, to) != 0)

@@ -39,6 +39,11 @@ struct page {
         _Atomic uint32_t err; /* enum hf_err */
         _Atomic int64_t since_ms;
     } troubles[SHARE_WORKS];
+    struct mark {
+        _Atomic uint64_t boot, accepted, expired;
+        _Atomic int64_t as_of_ms;
+    } committed, synced;
+    _Atomic uint64_t written;
 };
 _Static_assert(sizeof(struct page) <= PAGE_BYTES, "the state is a page or two");
 
@@ -448,4 +453,48 @@ enum hf_err share_trouble(const struct share *share, int64_t *since_ms)
             return (enum hf_err)err;
     }
     return HF_OK;
+}
+
+/* ---- what recovery has to come to ---- */
+
+static struct share_mark get_mark(const struct mark *mark)
+{
+    return (struct share_mark){atomic_load(&mark->accepted), atomic_load(&mark->expired), atomic_load(&mark->as_of_ms)};
+}
+
+/* Whoever dies in between leaves parts of the mark before: it is what was reached at least. */
+static void set_mark(struct mark *mark, const struct share_mark *from, uint64_t boot)
+{
+    atomic_store(&mark->accepted, from->accepted);
+    atomic_store(&mark->expired, from->expired);
+    atomic_store(&mark->as_of_ms, from->as_of_ms);
+    atomic_store(&mark->boot, boot);
+}
+
+void share_note_commit(struct share *share, const struct share_mark *mark)
+{
+    set_mark(&share->page->committed, mark, share->boot);
+}
+
+void share_note_sync(struct share *share)
+{
+    struct share_mark mark = get_mark(&share->page->committed);
+    set_mark(&share->page->synced, &mark, share->boot);
+}
+
+struct share_mark share_least(const struct share *share)
+{
+    const struct page *page = share->page;
+    bool same_boot = share->boot != 0 && atomic_load(&page->committed.boot) == share->boot;
+    return get_mark(same_boot ? &page->committed : &page->synced);
+}
+
+_Atomic uint64_t *share_written(struct share *share) { return &share->page->written; }
+
+void share_forget_marks(struct share *share)
+{
+    static const struct share_mark none;
+    set_mark(&share->page->committed, &none, 0);
+    set_mark(&share->page->synced, &none, 0);
+    atomic_store(&share->page->written, 0);
 }

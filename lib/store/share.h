@@ -13,6 +13,7 @@
 #ifndef HF_STORE_SHARE_H
 #define HF_STORE_SHARE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -65,6 +66,26 @@ enum share_work { SHARE_RECOVERY, SHARE_COMMIT, SHARE_SYNC, SHARE_CHECKPOINT, SH
 void share_set_trouble(struct share *share, enum share_work work, enum hf_err err);
 /* The first work in trouble: why, and since when (share_clock_ms()). HF_OK when none is. */
 enum hf_err share_trouble(const struct share *share, int64_t *since_ms);
+
+/* ---- what recovery has to come to ---- */
+
+/* How far a state of the store is: none of these ever falls. */
+struct share_mark {
+    uint64_t accepted, expired;
+    int64_t as_of_ms;
+};
+
+/* By the writer: this was committed, and lies in the log as far as the system keeps its files. */
+void share_note_commit(struct share *share, const struct share_mark *mark);
+/* By the writer: what was committed last is on the disk. */
+void share_note_sync(struct share *share);
+/* What log and tables hold at the least: what was committed, or, when the machine was started since, what was on the disk. Log
+ * files that end before that were damaged, and Berkeley DB takes the damage for their end. */
+struct share_mark share_least(const struct share *share);
+/* By the owner: another state takes the place of this one. */
+void share_forget_marks(struct share *share);
+/* How far into the log the pages go that were written: see store/page.h. For every process to raise. */
+_Atomic uint64_t *share_written(struct share *share);
 
 /* ---- access.lock ---- */
 

@@ -179,6 +179,8 @@ enum hf_err store_sync(struct store *store, struct hf_why *why)
     watch_out(&watch);
     guard_remove(store, &watch);
     share_set_trouble(store->share, SHARE_SYNC, env_error(code));
+    if (code == 0)
+        share_note_sync(store->share);
     if (code == 0 && !store->env->reserved) /* for want of room */
         store->env->reserved = region_take_reserve(store->path);
     return code == 0 ? HF_OK : env_fail(why, code, "flushing the log of the store");

@@ -44,6 +44,8 @@ enum hf_err store_write_commit(struct store_write **write, struct hf_why *why)
     int code = gone->txn->commit(gone->txn, DB_TXN_WRITE_NOSYNC);
     watch_out(&gone->watch);
     share_set_trouble(gone->store->share, SHARE_COMMIT, env_error(code));
+    if (code == 0 && gone->has_status)
+        share_note_commit(gone->store->share, &gone->mark);
     free_write(gone);
     return code == 0 ? HF_OK : env_fail(why, code, "committing to the store");
 }
@@ -127,6 +129,8 @@ enum hf_err store_write_producer(struct store_write *write, uint64_t producer, c
 enum hf_err store_write_status(struct store_write *write, const struct store_status *status)
 {
     struct hf_buf buf = {0};
+    write->mark = (struct share_mark){status->accepted, status->expired, status->as_of_ms};
+    write->has_status = true;
     meta_encode_status(status, &buf);
     return put_buf(write, ENV_META, dbt_of(meta_status_key, strlen(meta_status_key)), &buf);
 }

@@ -124,7 +124,7 @@ static int set_up(void **state)
 {
     (void)state;
     ledger = fault_share(sizeof *ledger);
-    stream_prepare();
+    stream_prepare(STREAM_VARIED);
     begin();
     enum fault_end end = run(stream_fold, FAULT_NONE, 0);
     all_calls = atomic_load(&ledger->board.calls);

@@ -26,23 +26,31 @@ struct copy {
     size_t len;
 };
 
+struct tally {
+    unsigned damages, right, refused, ended; /* ended: by a signal */
+};
+
 /* A store as it is left: all its files. */
 struct left {
     const char *name;
+    enum stream_kind stream;
+    unsigned killed_at;     /* in hundredths of the calls; 0: it was closed */
+    uint64_t whole;         /* the sum of what it has to hold in the end */
     uint64_t position, sum; /* what a reader finds in it */
+    struct tally tallies[5];
     struct copy files[FILES_MOST];
     unsigned count;
 };
 
 static struct stream_ledger *ledger;
 static char root[64];
-static uint64_t whole;
 static unsigned long long seed;
 static bool verbose; /* HF_TEST_VERBOSE=1 tells of each */
-static struct left closed = {.name = "closed"}, killed = {.name = "killed"};
-static struct tally {
-    unsigned rounds, right, refused, ended; /* ended: by a signal */
-} tallies[2][5];
+/* In the last, the tail of the log is all that says which commits the pages are of. */
+static struct left lefts[] = {{.name = "closed", .stream = STREAM_VARIED},
+                              {.name = "killed", .stream = STREAM_VARIED, .killed_at = 60},
+                              {.name = "killed, steady", .stream = STREAM_STEADY, .killed_at = 70}};
+enum { LEFTS = sizeof lefts / sizeof *lefts };
 static const char *const kinds[5] = {"data", "log", "env", "state", "other"};
 
 static enum fault_end run(bool (*what)(void *), enum fault_how how, unsigned long at)
@@ -144,8 +152,8 @@ static unsigned kind_of(const char *path)
 static const struct copy *choose(const struct left *left)
 {
     for (;;) {
-        static const unsigned often[8] = {0, 0, 0, 1, 1, 1, 1, 3};
-        unsigned kind = often[fault_random(&seed) % 8];
+        static const unsigned often[2][8] = {{0, 0, 0, 0, 0, 1, 1, 3}, {0, 1, 1, 1, 1, 1, 1, 1}};
+        unsigned kind = often[left->stream][fault_random(&seed) % 8];
         const struct copy *copy = &left->files[fault_random(&seed) % left->count];
         if (kind_of(copy->path) == kind && copy->len > 0 && strstr(copy->path, "/reserve") == NULL)
             return copy;
@@ -170,7 +178,7 @@ static size_t choose_place(const struct copy *copy)
 static void damage(const struct copy *copy, char *what, size_t what_bytes)
 {
     size_t at = choose_place(copy), len = 1;
-    unsigned char bytes[512] = {0};
+    unsigned char bytes[4096] = {0};
     int fd = open(copy->path, O_RDWR);
     assert_true(fd >= 0);
     unsigned kind = (unsigned)(fault_random(&seed) % 8);
@@ -181,8 +189,8 @@ static void damage(const struct copy *copy, char *what, size_t what_bytes)
         for (size_t i = 0; i < len; i++)
             bytes[i] = (unsigned char)fault_random(&seed);
     } else if (kind < 7) {
-        at = at / sizeof bytes * sizeof bytes;
-        len = sizeof bytes;
+        len = fault_random(&seed) % 2 == 0 ? 512 : sizeof bytes;
+        at = at / len * len;
     }
     if (kind == 7)
         assert_true(ftruncate(fd, (off_t)at) == 0);
@@ -209,45 +217,62 @@ static void judge(enum fault_end end, bool right, struct tally *tally, const cha
     }
 }
 
-static void damage_once(const struct left *left, unsigned which)
+static void damage_once(struct left *left)
 {
     char what[500];
     put(left);
     atomic_store(&ledger->position, 0);
     atomic_store(&ledger->open_calls, 1);
     const struct copy *copy = choose(left);
-    damage(copy, what + snprintf(what, sizeof what, "%s, ", left->name), sizeof what - 10);
-    struct tally *tally = &tallies[which][kind_of(copy->path)];
-    tally->rounds++;
+    damage(copy, what + snprintf(what, sizeof what, "%s, ", left->name), sizeof what - 20);
+    struct tally *tally = &left->tallies[kind_of(copy->path)];
+    tally->damages++;
     enum fault_end end = run(stream_look, FAULT_NONE, 0);
     /* An earlier commit is no wrong answer: it says as of when it is. */
     judge(end, ledger->folded_to < left->position || ledger->sum == left->sum, tally, "a reader", what);
     end = run(stream_fold, FAULT_NONE, 0);
-    judge(end, ledger->sum == whole, tally, "the consumer", what);
+    judge(end, ledger->sum == left->whole, tally, "the consumer", what);
 }
 
 static void never_a_wrong_count(void **state)
 {
     (void)state;
     unsigned long rounds = (unsigned long)fault_number("HF_TEST_DAMAGE", SHORT_ROUNDS);
-    for (unsigned long i = 0; i < rounds; i++)
-        damage_once(i % 2 == 0 ? &closed : &killed, i % 2);
-    for (unsigned which = 0; which < 2; which++)
-        for (unsigned kind = 0; kind < 4; kind++) {
-            const struct tally *tally = &tallies[which][kind];
-            print_message("# %s, %s: %u damages; %u times right, %u refused, %u ended\n", which == 0 ? "closed" : "killed",
-                          kinds[kind], tally->rounds, tally->right, tally->refused, tally->ended);
-        }
+    for (unsigned i = 0; i < LEFTS; i++) {
+        struct left *left = &lefts[i];
+        stream_prepare(left->stream);
+        for (unsigned long round = i; round < rounds; round += LEFTS)
+            damage_once(left);
+        for (unsigned kind = 0; kind < 4; kind++)
+            if (left->tallies[kind].damages > 0)
+                print_message("# %s, %s: %u damages; %u times right, %u refused, %u ended\n", left->name, kinds[kind],
+                              left->tallies[kind].damages, left->tallies[kind].right, left->tallies[kind].refused,
+                              left->tallies[kind].ended);
+    }
 }
 
-static bool look_at(struct left *left)
+static bool make(struct left *left)
 {
+    stream_prepare(left->stream);
+    memset(ledger, 0, sizeof *ledger);
+    snprintf(ledger->path, sizeof ledger->path, "%s/store", root);
+    if (run(stream_fold, FAULT_NONE, 0) != FAULT_ENDED)
+        return false;
+    left->whole = ledger->sum;
+    if (left->killed_at != 0) {
+        fault_remove_folder(ledger->path);
+        atomic_store(&ledger->position, 0);
+        if (run(stream_fold, FAULT_KILL_BEFORE, atomic_load(&ledger->board.calls) * left->killed_at / 100) != FAULT_KILLED)
+            return false;
+    }
     take(left);
     if (run(stream_look, FAULT_NONE, 0) != FAULT_ENDED)
         return false;
     left->position = ledger->folded_to;
     left->sum = ledger->sum;
-    printf("# %s: position %llu\n", left->name, (unsigned long long)left->position);
+    printf("# %s: position %llu of %llu\n", left->name, (unsigned long long)left->position,
+           (unsigned long long)stream_messages());
+    fault_remove_folder(ledger->path);
     return true;
 }
 
@@ -255,30 +280,22 @@ static int set_up(void **state)
 {
     (void)state;
     ledger = fault_share(sizeof *ledger);
-    stream_prepare();
     fault_make_folder(root, sizeof root, "store_damage_test");
-    snprintf(ledger->path, sizeof ledger->path, "%s/store", root);
-    if (run(stream_fold, FAULT_NONE, 0) != FAULT_ENDED)
-        return -1;
-    whole = ledger->sum;
-    unsigned long calls = atomic_load(&ledger->board.calls);
-    if (!look_at(&closed))
-        return -1;
-    fault_remove_folder(ledger->path);
-    atomic_store(&ledger->position, 0);
-    if (run(stream_fold, FAULT_KILL_BEFORE, calls * 3 / 5) != FAULT_KILLED)
-        return -1;
-    return look_at(&killed) ? 0 : -1;
+    for (unsigned i = 0; i < LEFTS; i++)
+        if (!make(&lefts[i])) {
+            printf("# %s: %s\n", lefts[i].name, ledger->board.text);
+            return -1;
+        }
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
     fault_remove_folder(root);
-    for (unsigned i = 0; i < closed.count; i++)
-        free(closed.files[i].bytes);
-    for (unsigned i = 0; i < killed.count; i++)
-        free(killed.files[i].bytes);
+    for (unsigned i = 0; i < LEFTS; i++)
+        for (unsigned f = 0; f < lefts[i].count; f++)
+            free(lefts[i].files[f].bytes);
     return 0;
 }
 

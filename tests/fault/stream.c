@@ -24,22 +24,40 @@ enum {
     PRODUCERS = 3,
     KEYS = 24,
     SAMPLES = 90, /* of a message */
+    MESSAGES = 60,
+    STEADY_KEYS = 8000,
+    STEADY_MESSAGES = 14,
     COMMIT_EVERY = 4,
     CHECKPOINT_EVERY = 20,
     EXPIRE_EVERY = 12,
     RETRIES = 5
 };
 
-static struct hf_buf messages[STREAM_MESSAGES + 1];
+static struct hf_buf messages[MESSAGES + 1];
+static uint64_t message_count;
+static enum stream_kind kind;
 static struct stream_ledger *ledger;
+
+uint64_t stream_messages(void) { return message_count; }
 
 /* ---- messages ---- */
 
-static int64_t stored_ms_of(uint64_t seq) { return START_MS + (int64_t)seq * STEP_MS; }
+static int64_t stored_ms_of(uint64_t seq) { return START_MS + (int64_t)seq * (kind == STREAM_VARIED ? STEP_MS : 1); }
 
 static void id_of(uint64_t number, char id[16]) { snprintf(id, 16, "i%llu", (unsigned long long)number); }
 
 static void key_of(uint64_t number, char key[32]) { snprintf(key, 32, "app.web-%llu.latency", (unsigned long long)number); }
+
+static void seal(uint64_t seq, struct sample *samples, size_t count)
+{
+    struct sample_list list = {.samples = samples, .count = count, .capacity = count};
+    struct batch_writer *writer = batch_writer_new();
+    uint64_t number = seq / PRODUCERS + 1 - (seq % 11 == 10); /* some come twice */
+    if (writer == NULL || batch_add(writer, &list) != HF_OK ||
+        batch_seal(writer, 77 + seq % PRODUCERS, number, &messages[seq]) != HF_OK)
+        abort();
+    batch_writer_free(&writer);
+}
 
 /* One in ten samples has an id, which comes again in the next message; each has its own time, some of the hour before. */
 static void make_message(uint64_t seq, unsigned long long *random)
@@ -60,22 +78,32 @@ static void make_message(uint64_t seq, unsigned long long *random)
             samples[i].key_bytes = (uint8_t)strlen(keys[i]);
         }
     }
-    struct sample_list list = {.samples = samples, .count = SAMPLES, .capacity = SAMPLES};
-    struct batch_writer *writer = batch_writer_new();
-    uint64_t number = seq / PRODUCERS + 1 - (seq % 11 == 10); /* some come twice */
-    if (writer == NULL || batch_add(writer, &list) != HF_OK ||
-        batch_seal(writer, 77 + seq % PRODUCERS, number, &messages[seq]) != HF_OK)
-        abort();
-    batch_writer_free(&writer);
+    seal(seq, samples, SAMPLES);
 }
 
-void stream_prepare(void)
+static void make_steady_message(uint64_t seq)
+{
+    static char keys[STEADY_KEYS][32];
+    static struct sample samples[STEADY_KEYS];
+    for (unsigned i = 0; i < STEADY_KEYS; i++) {
+        key_of(i, keys[i]);
+        samples[i] = (struct sample){.key = keys[i], .key_bytes = (uint8_t)strlen(keys[i]), .value = i % 100, .time_ms = START_MS};
+    }
+    seal(seq, samples, STEADY_KEYS);
+}
+
+void stream_prepare(enum stream_kind which)
 {
     unsigned long long random = 1;
     if (sodium_init() < 0)
         abort();
-    for (uint64_t seq = 1; seq <= STREAM_MESSAGES; seq++)
-        make_message(seq, &random);
+    kind = which;
+    message_count = kind == STREAM_VARIED ? MESSAGES : STEADY_MESSAGES;
+    for (uint64_t seq = 1; seq <= message_count; seq++)
+        if (kind == STREAM_VARIED)
+            make_message(seq, &random);
+        else
+            make_steady_message(seq);
 }
 
 /* ---- what the store holds ---- */
@@ -256,7 +284,7 @@ static bool expire(struct fold *fold)
 static bool keep_up(struct store *store, struct fold *fold, uint64_t seq)
 {
     struct hf_why why = {""};
-    if (seq % COMMIT_EVERY == 0) {
+    if (seq % COMMIT_EVERY == 0 || kind == STREAM_STEADY) {
         if (!commit(fold))
             return false;
         end_if_fatal(store_sync(store, &why), &why);
@@ -273,9 +301,9 @@ static bool fold_all(struct store *store, struct fold *fold)
     if (seq < atomic_load(&ledger->position))
         return fault_say(&ledger->board, "position %llu, but %llu was committed", (unsigned long long)seq,
                          (unsigned long long)atomic_load(&ledger->position));
-    if (fold_attach(fold, CREATED_NS, 1, STREAM_MESSAGES, &missing) != FOLD_SAME)
+    if (fold_attach(fold, CREATED_NS, 1, message_count, &missing) != FOLD_SAME)
         return fault_say(&ledger->board, "the stream is taken for another");
-    while (++seq <= STREAM_MESSAGES) {
+    while (++seq <= message_count) {
         enum hf_err err = fold_apply(fold, seq, stored_ms_of(seq), messages[seq].data, messages[seq].len, &why);
         end_if_fatal(err, &why);
         if (err != HF_OK)
@@ -305,12 +333,12 @@ bool stream_fold(void *context)
         .store = store,
         .hour_buckets = 2048,
         .cache_bytes = 1 << 16,
-        .limits = {.id_memory_ms = 3 * HF_HOUR_MS, .minute_days = 1, .hour_days = 2, .max_keys = 1000}};
+        .limits = {.id_memory_ms = 3 * HF_HOUR_MS, .minute_days = 1, .hour_days = 2, .max_keys = 100000}};
     err = fold_open(&fold_options, &fold, &why);
     end_if_fatal(err, &why);
     bool good = err == HF_OK ? fold_all(store, fold) : fault_say(&ledger->board, "%s", why.text);
     fold_free(&fold);
-    good = good && sum_up(store) && (ledger->folded_to == STREAM_MESSAGES || fault_say(&ledger->board, "not all is folded"));
+    good = good && sum_up(store) && (ledger->folded_to == message_count || fault_say(&ledger->board, "not all is folded"));
     store_close(&store);
     return good;
 }

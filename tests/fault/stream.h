@@ -12,7 +12,10 @@
 
 #include "fault.h"
 
-#define STREAM_MESSAGES 60u
+enum stream_kind {
+    STREAM_VARIED, /* hours come and go */
+    STREAM_STEADY  /* every key in each message, all in one hour: tables keep their size, and are larger than the cache */
+};
 
 /* What is known from outside of the lives of the consumer; it begins with the board. */
 struct stream_ledger {
@@ -26,8 +29,9 @@ struct stream_ledger {
     char path[80];                   /* of the store */
 };
 
-/* Make the messages; before anything else, in the parent. */
-void stream_prepare(void);
+/* Make the messages; before anything else, in the parent. Another kind replaces them. */
+void stream_prepare(enum stream_kind kind);
+uint64_t stream_messages(void); /* how many there are */
 
 /* Fold what the store has not got yet, with commits, flushes, checkpoints and expiry as the consumer does them, and
  * sum up what it holds then. Exits with FAULT_AGAIN_CODE where the consumer would end to be started again. `context` is the
