@@ -139,7 +139,7 @@ static void answer_get(struct answer *answer, const struct answer_request *reque
     case PATH_HOUR:
     case PATH_DAY: answer_series(answer, request); break;
     case PATH_SERIES: answer_rows(answer, request); break;
-    case PATH_SPIKES:
+    case PATH_SPIKES: answer_spikes(answer, request); break;
     case PATH_HEATMAP:
     case PATH_PATTERN: break;
     case PATH_KEYS: answer_keys(answer, request); break;

@@ -62,6 +62,10 @@ bool layout_range(struct answer *answer, int64_t now_ms, int64_t default_ms, int
  * no store. */
 HF_MUST_CHECK enum hf_err read_status(struct answer *answer, const struct answer_request *request, struct store_status *out);
 
+/* The same, and whether the path's key is known and the minutes of answer->slots are kept; false when that was refused, or
+ * reading failed. */
+bool read_about_key(struct answer *answer, const struct answer_request *request, struct store_status *out);
+
 /* ---- the kinds of queries ---- */
 
 void answer_series(struct answer *answer, const struct answer_request *request);

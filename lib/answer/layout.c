@@ -84,3 +84,37 @@ enum hf_err read_status(struct answer *answer, const struct answer_request *requ
         return request->no_store;
     return attempt_read(request->store, read_once, out, &answer->response.why);
 }
+
+struct about_key {
+    const struct query_path *path;
+    struct store_status *status;
+    bool known;
+};
+
+static enum hf_err read_key_once(struct store_read *read, void *context)
+{
+    struct about_key *about = context;
+    enum hf_err err = store_read_status(read, about->status);
+    if (err != HF_OK)
+        return err;
+    err = store_read_key(read, about->path->key, about->path->key_bytes, NULL);
+    about->known = err == HF_OK;
+    return err == HF_NOTFOUND ? HF_OK : err;
+}
+
+bool read_about_key(struct answer *answer, const struct answer_request *request, struct store_status *out)
+{
+    struct about_key about = {.path = &answer->path, .status = out};
+    enum hf_err err = request->no_store;
+    if (request->store != NULL)
+        err = attempt_read(request->store, read_key_once, &about, &answer->response.why);
+    if (err != HF_OK)
+        reply_fail(answer, err);
+    else if (!about.known)
+        reply_missing(answer, SERIES_UNKNOWN_KEY);
+    else if (!slots_kept(&answer->slots, out))
+        reply_missing(answer, SERIES_MINUTES_EXPIRED);
+    else
+        return true;
+    return false;
+}

@@ -21,6 +21,7 @@
 #include "answer/keys.h"
 #include "answer/path.h"
 #include "answer/series.h"
+#include "answer/spikes.h"
 #include "base/buf.h"
 #include "base/utc.h"
 #include "sample/sample.h"
@@ -34,6 +35,14 @@ void render_rows_begin(const struct query_path *path, struct hf_buf *out);
 void render_row(const struct query_path *path, const char *key, const struct slot *slot, const struct cell_estimate *estimate,
                 uint64_t count, struct hf_buf *out);
 void render_rows_end(const struct query_path *path, struct hf_buf *out);
+
+/* The beginning of an object about the path's key and date, without an end; and the end, with as_of. */
+void render_head(const struct query_path *path, struct hf_buf *out);
+void render_end(int64_t as_of_ms, struct hf_buf *out);
+
+/* The spikes of a day, up to render_end(); as CSV a row for each. */
+void render_spikes_json(const struct query_path *path, const struct spike_day *day, bool complete, struct hf_buf *out);
+void render_spikes_csv(const struct query_path *path, const struct spike_day *day, struct hf_buf *out);
 
 /* When a slot begins, in the zone of the query. Returns `text`. */
 const char *render_slot_time(const struct query_path *path, const struct slot *slot, char text[HF_UTC_TEXT]);

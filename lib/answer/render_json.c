@@ -92,15 +92,30 @@ static void put_slot(const struct query_path *path, const struct slot *slot, siz
         hf_buf_printf(out, ",\"time\":\"%s\"", hf_format_local(slot->start_ms, slot->offset_ms, time));
 }
 
-void render_series_json(const struct query_path *path, const struct series *series, struct hf_buf *out)
+/* The alphabets of keys, statistics and zones hold nothing that JSON would escape. */
+void render_head(const struct query_path *path, struct hf_buf *out)
 {
     char date[HF_UTC_TEXT];
-    bool day = path->kind == PATH_DAY;
-    /* The alphabets of keys and statistics hold nothing that JSON would escape. */
-    hf_buf_printf(out, "{\"key\":\"%s\",\"stat\":\"%s\",\"date\":\"%s\"", path->key, path->stat.name,
-                  hf_format_date(path->date_ms, date));
+    hf_buf_printf(out, "{\"key\":\"%s\"", path->key);
+    if (*path->stat.name != '\0')
+        hf_buf_printf(out, ",\"stat\":\"%s\"", path->stat.name);
+    if (path->kind != PATH_PATTERN)
+        hf_buf_printf(out, ",\"date\":\"%s\"", hf_format_date(path->date_ms, date));
     if (*path->tz != '\0')
         hf_buf_printf(out, ",\"tz\":\"%s\"", path->tz);
+}
+
+void render_end(int64_t as_of_ms, struct hf_buf *out)
+{
+    hf_buf_puts(out, ",\"as_of\":");
+    render_time(as_of_ms, out);
+    hf_buf_puts(out, "}\n");
+}
+
+void render_series_json(const struct query_path *path, const struct series *series, struct hf_buf *out)
+{
+    bool day = path->kind == PATH_DAY;
+    render_head(path, out);
     if (!day)
         hf_buf_printf(out, ",\"hour\":%u", path->hour);
     put_numbers(path, series, &series->whole, out);

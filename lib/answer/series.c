@@ -61,7 +61,7 @@ static void lay_out(const struct query_path *path, const struct slots *layout, c
     bool all = path->stat.kind == STAT_ALL;
     int64_t until_ms = status->as_of_ms < now_ms ? status->as_of_ms : now_ms;
     int64_t end_ms = path->kind == PATH_HOUR ? start_of(path) + HF_HOUR_MS : slot_end_ms(&layout->list[layout->count - 1]);
-    assert(layout->count <= SERIES_SLOTS_MAX);
+    assert(layout->count <= SLOTS_HOURS_MAX);
     out->stats = all ? stat_all : &path->stat;
     out->stat_count = all ? STAT_ALL_COUNT : 1;
     out->as_of_ms = status->as_of_ms;

@@ -18,8 +18,6 @@
 #include "cell/cell.h"
 #include "store/store.h"
 
-#define SERIES_SLOTS_MAX 60u
-
 struct series_slot {
     uint64_t count; /* 0: no samples, and no estimates */
     bool complete;  /* it has ended, and every sample acknowledged before its end is in */
@@ -31,7 +29,7 @@ struct series {
     size_t stat_count;
     int64_t as_of_ms; /* 0: nothing was ever committed */
     struct series_slot whole;
-    struct series_slot slots[SERIES_SLOTS_MAX];
+    struct series_slot slots[SLOTS_HOURS_MAX];
     size_t slot_count;   /* the hours of a day, 24 but where clocks change; 60 minutes of an hour; or 0 */
     const struct slots *layout; /* of the slots */
     bool torn;           /* the minutes do not add up to their hour, though it keeps them */

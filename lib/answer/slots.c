@@ -66,6 +66,8 @@ enum hf_err slots_of_day(const struct hf_zone *zone, int64_t date_ms, int64_t st
         err = add_run(later(at_ms, date_ms - offset_ms), sooner(change_ms, date_ms + HF_DAY_MS - offset_ms), change_ms, offset_ms,
                       step_ms, SIZE_MAX, out);
     }
+    if (err == HF_OK && out->count > (step_ms == HF_HOUR_MS ? SLOTS_HOURS_MAX : SLOTS_MINUTES_MAX))
+        err = HF_INVALID;
     return err == HF_OK && out->count == 0 ? HF_NOTFOUND : err;
 }
 

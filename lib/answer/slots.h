@@ -21,6 +21,9 @@
 #include "cell/cell.h"
 #include "store/store.h"
 
+#define SLOTS_HOURS_MAX 60u     /* of a local day, and minutes of an hour */
+#define SLOTS_MINUTES_MAX 1620u /* of a local day: 27 hours */
+
 struct slot {
     int64_t start_ms;
     int64_t offset_ms; /* local time is ahead of UTC by this */
@@ -45,7 +48,8 @@ static inline int64_t slot_width_ms(const struct slot *slot)
 static inline int64_t slot_end_ms(const struct slot *slot) { return slot->start_ms + slot_width_ms(slot); }
 
 /* The hours (or minutes, `step_ms` says) of a local day, `date_ms` being its first millisecond if the zone were UTC; or those that
- * begin in [from, to). HF_NOTFOUND: the zone skipped that day; HF_INVALID: the zone is not a whole number of minutes from UTC then;
+ * begin in [from, to). HF_NOTFOUND: the zone skipped that day; HF_INVALID: the zone is not a whole number of minutes from UTC then, or the day has
+ * more slots than SLOTS_HOURS_MAX or SLOTS_MINUTES_MAX, which no real zone has;
  * HF_FULL: more than `cells_max` cells; HF_NOMEM. */
 HF_MUST_CHECK enum hf_err slots_of_day(const struct hf_zone *zone, int64_t date_ms, int64_t step_ms, struct slots *out);
 HF_MUST_CHECK enum hf_err slots_of_range(const struct hf_zone *zone, int64_t from_ms, int64_t to_ms, int64_t step_ms,
