@@ -35,7 +35,8 @@ enum hf_err status_gather(const struct hf_conf *conf, struct store *store, enum 
     char path[TALLY_PATH_BYTES];
     int64_t some_commits_ms = 3 * conf->consumer.commit_interval_ms;
     *out = (struct status_report){.now_ms = now_ms,
-                                  .behind_max_ms = some_commits_ms > BEHIND_MAX_MS ? some_commits_ms : BEHIND_MAX_MS};
+                                  .behind_max_ms = some_commits_ms > BEHIND_MAX_MS ? some_commits_ms : BEHIND_MAX_MS,
+                                  .keys_max = (uint64_t)conf->consumer.max_keys};
     out->err = store == NULL ? no_store : attempt_read(store, read_once, &out->status, why);
     if (store != NULL) {
         int64_t for_ms = 0;
@@ -128,6 +129,13 @@ static void find_of_stream(const struct status_report *report, struct reasons *r
             "Within the last hour the stream was lost, made anew or restored from a copy: what only it had is lost.");
 }
 
+static void find_of_keys(const struct status_report *report, struct reasons *reasons)
+{
+    if (report->keys_max > 0 && report->status.keys >= report->keys_max)
+        add(reasons, false, "keys_full",
+            "There are as many keys as consumer.max_keys permits: samples of further ones are counted under the key overflow.");
+}
+
 static void find_of_spool(const struct status_report *report, bool late, struct reasons *reasons)
 {
     const struct spool_survey *spool = &report->spool;
@@ -165,6 +173,7 @@ unsigned status_reasons(const struct status_report *report, struct status_reason
         find_of_consumer(report, late, &reasons);
         find_of_bus(report, late, &reasons);
         find_of_stream(report, &reasons);
+        find_of_keys(report, &reasons);
     }
     find_of_spool(report, report->err == HF_OK && late, &reasons);
     sort_gravest_first(out, reasons.count);

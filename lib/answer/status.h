@@ -24,6 +24,7 @@ struct status_report {
     struct store_status status;
     enum store_trouble trouble;
     int64_t trouble_since_ms; /* 0: not known */
+    uint64_t keys_max;        /* 0: not known */
     bool has_spool;           /* one is configured, and can be looked at or is not made yet */
     struct spool_survey spool;
     uint64_t spool_max_bytes;

@@ -156,6 +156,19 @@ static void the_spool_fills_up(void **state)
     must_give(&report, "bus_away!");
 }
 
+static void no_more_keys_are_taken(void **state)
+{
+    (void)state;
+    struct status_report report = good();
+    report.status.keys = 20;
+    report.keys_max = 21;
+    must_give(&report, "");
+    report.keys_max = 20;
+    must_give(&report, "keys_full");
+    report.status.as_of_ms = AGO(70);
+    must_give(&report, "consumer_behind! keys_full");
+}
+
 static void a_publish_without_an_answer(void **state)
 {
     (void)state;
@@ -180,7 +193,10 @@ static void everything_at_once_has_room(void **state)
     report.status.view = (struct store_view){.bus = STORE_BUS_WELL, .messages = 1000, .messages_max = 1000, .rewound_ms = NOW};
     report.tally.moments[TALLY_LAST_UNANSWERED] = NOW;
     report.spool = (struct spool_survey){.files = 1, .all_bytes = 2 << 20, .damaged_files = 1};
-    must_give(&report, "store_full! spool_full! publish_unanswered stream_full stream_rewound spool_in_use spool_damaged");
+    report.keys_max = 1;
+    report.status.keys = 1;
+    must_give(&report,
+              "store_full! spool_full! publish_unanswered stream_full stream_rewound keys_full spool_in_use spool_damaged");
 }
 
 static void health_is_json(void **state)
@@ -211,5 +227,5 @@ static void health_is_json(void **state)
 
 UNIT_TESTS(unit(what_keeps_folding_up_is_failing_once_it_is_late), unit(a_store_that_cannot_be_read_is_failing),
            unit(before_the_first_commit), unit(the_stream_fills_up), unit(a_lost_stream_is_told_for_an_hour),
-           unit(the_spool_fills_up), unit(a_publish_without_an_answer), unit(everything_at_once_has_room),
+           unit(the_spool_fills_up), unit(no_more_keys_are_taken), unit(a_publish_without_an_answer), unit(everything_at_once_has_room),
            unit(health_is_json))

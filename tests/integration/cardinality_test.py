@@ -175,6 +175,7 @@ def judge(tap, rig, server, sender, times, sizes):
     tap.ok(data <= 1.25 * sizes.bytes_full + (16 << 20),
            f"the store's tables take {data >> 20} MiB, {sizes.bytes_full >> 20} when it had the last key")
     totals = rig.counters(server)
+    tap.ok([reason["code"] for reason in totals["reasons"]] == ["keys_full"], "health says that no more keys are taken", str(totals))
     tap.ok(totals["accepted"] == totals["folded"] + totals["duplicate"] and totals["keys"] == MAX_KEYS + 1,
            "accepted = folded + duplicate; one key more than permitted, overflow", str(totals))
     offered, keys, overflow = exported(rig)
