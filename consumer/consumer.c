@@ -80,6 +80,8 @@ static void log_restart_needed(const struct hf_conf *was, const struct hf_conf *
         was->bus.replicas != now->bus.replicas || was->bus.max_messages != now->bus.max_messages ||
         was->bus.max_age_ms != now->bus.max_age_ms)
         hf_log(HF_WARNING, "restart_needed", "text=\"[bus] is read at the start alone\"");
+    if (strcmp(was->collect.spool, now->collect.spool) != 0 || was->collect.durability != now->collect.durability)
+        hf_log(HF_WARNING, "restart_needed", "text=\"[collect] spool and durability are read at the start alone\"");
 }
 
 static void reload(struct consumer *consumer, const char *conf_path)
@@ -144,6 +146,8 @@ static enum hf_err run(struct consumer *consumer, const char *conf_path)
 {
     enum hf_err err = HF_OK;
     upkeep_begin(consumer, monotonic_ms());
+    if (consumer->conf->collect.durability == CONF_DURABILITY_POWER && spool_boot_id(consumer->boot_id, NULL) != HF_OK)
+        consumer->boot_id[0] = '\0'; /* nor does collect run without it */
     consumer->view.rewound_ms = fold_committed(consumer->fold)->view.rewound_ms;
     while (err == HF_OK && !stop_asked) {
         if (reload_asked) {

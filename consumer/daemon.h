@@ -50,6 +50,7 @@ struct consumer {
         uint64_t position;   /* once this is reached, */
         int64_t as_of_ms;    /* all that was acknowledged before this is in; 0: nothing is waited for */
     } aim;
+    char boot_id[SPOOL_BOOT_BYTES]; /* collect.durability = power; otherwise "" */
     bool spool_told;         /* the log knows that it cannot be read */
 
     /* The store's side. */

@@ -252,7 +252,7 @@ static bool spool_is_used(struct consumer *consumer)
     char quoted[HF_WHY_BYTES];
     if (path[0] == '\0')
         return false;
-    enum hf_err err = spool_survey(path, &survey, &why);
+    enum hf_err err = spool_survey(path, consumer->boot_id, &survey, &why);
     if (err == HF_IO && !consumer->spool_told)
         hf_log(HF_WARNING, "spool_unseen", "why=%s text=\"as_of does not cover what waits there\"",
                hf_log_quote(why.text, strlen(why.text), quoted, sizeof quoted));

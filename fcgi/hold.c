@@ -358,26 +358,11 @@ static void end_threads(struct hold *hold, bool sender)
     pthread_join(hold->steward, NULL);
 }
 
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-
-/* What differs from one start of the machine to the next. */
-static enum hf_err read_boot_id(char boot_id[SPOOL_BOOT_BYTES], struct hf_why *why)
-{
-    FILE *file = fopen(BOOT_ID_FILE, "r");
-    bool good = file != NULL && fgets(boot_id, SPOOL_BOOT_BYTES, file) != NULL;
-    if (file != NULL)
-        fclose(file);
-    boot_id[strcspn(boot_id, "\n")] = '\0';
-    return good && boot_id[0] != '\0'
-               ? HF_OK
-               : hf_fail(why, HF_INVALID, "collect.durability = power needs " BOOT_ID_FILE ", which cannot be read");
-}
-
 static enum hf_err open_spool(struct hold *hold, struct hf_why *why)
 {
     const struct hf_conf *conf = hold->options.conf;
     if (conf->collect.durability == CONF_DURABILITY_POWER) {
-        enum hf_err err = read_boot_id(hold->boot_id, why);
+        enum hf_err err = spool_boot_id(hold->boot_id, why);
         if (err != HF_OK)
             return err;
     }

@@ -22,9 +22,12 @@ static enum hf_err read_once(struct store_read *read, void *context) { return st
 
 static void look_at_spool(const struct hf_conf *conf, struct status_report *out)
 {
+    char boot_id[SPOOL_BOOT_BYTES] = "";
     if (conf->collect.spool[0] == '\0')
         return;
-    enum hf_err err = spool_survey(conf->collect.spool, &out->spool, NULL);
+    if (conf->collect.durability == CONF_DURABILITY_POWER && spool_boot_id(boot_id, NULL) != HF_OK)
+        boot_id[0] = '\0';
+    enum hf_err err = spool_survey(conf->collect.spool, boot_id, &out->spool, NULL);
     out->has_spool = err == HF_OK || err == HF_NOTFOUND;
     out->spool_max_bytes = (uint64_t)conf->collect.spool_max_mb << 20;
 }

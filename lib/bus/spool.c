@@ -629,17 +629,31 @@ static bool is_live(int dir, const char *name)
     return live;
 }
 
-static void survey_file(int dir, const char *name, struct spool_survey *out)
+/* Is it of this boot? One that cannot be read is not: it is published once more, or found to be damaged. */
+static bool is_of_boot(int dir, const char *name, uint64_t producer, const char *boot_id)
+{
+    unsigned char header[HEADER_BYTES];
+    unsigned char expected[HEADER_BYTES];
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = pread(fd, header, sizeof header, 0);
+    close(fd); /* nobody has a lock on what is kept */
+    make_header(producer, boot_id, expected);
+    return n == (ssize_t)sizeof header && memcmp(header, expected, sizeof header) == 0;
+}
+
+static void survey_file(int dir, const char *name, const char *boot_id, struct spool_survey *out)
 {
     uint64_t producer;
     struct stat info;
-    bool waits = read_name(name, "spool", &producer), damaged = read_name(name, "damaged", &producer);
-    if ((!waits && !damaged && !read_name(name, "kept", &producer)) ||
-        fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+    bool is_spool = read_name(name, "spool", &producer), damaged = !is_spool && read_name(name, "damaged", &producer);
+    bool kept = !is_spool && !damaged && read_name(name, "kept", &producer);
+    if ((!is_spool && !damaged && !kept) || fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
         return;
     out->all_bytes += (uint64_t)info.st_size;
     out->damaged_files += damaged;
-    if (waits && !is_live(dir, name)) {
+    if (is_spool ? !is_live(dir, name) : kept && boot_id[0] != '\0' && !is_of_boot(dir, name, producer, boot_id)) {
         out->files++;
         out->bytes += (uint64_t)info.st_size;
     }
@@ -653,7 +667,7 @@ static enum hf_err open_outside(const char *path, DIR **list, struct hf_why *why
                                    strerror(errno));
 }
 
-enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why)
+enum hf_err spool_survey(const char *path, const char *boot_id, struct spool_survey *out, struct hf_why *why)
 {
     struct spool_survey survey = {0};
     DIR *list;
@@ -661,7 +675,7 @@ enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_w
     if (err != HF_OK)
         return err;
     for (struct dirent *entry; (entry = readdir(list)) != NULL;)
-        survey_file(dirfd(list), entry->d_name, &survey);
+        survey_file(dirfd(list), entry->d_name, boot_id, &survey);
     closedir(list);
     *out = survey;
     return HF_OK;
@@ -705,6 +719,21 @@ enum hf_err spool_look(const char *path, spool_record_fn each, void *context, st
 
 /* ---- keep ---- */
 
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+enum hf_err spool_boot_id(char out[SPOOL_BOOT_BYTES], struct hf_why *why)
+{
+    FILE *file = fopen(BOOT_ID_FILE, "re");
+    bool good = file != NULL && fgets(out, SPOOL_BOOT_BYTES, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    if (good)
+        out[strcspn(out, "\n")] = '\0';
+    return good && out[0] != '\0'
+               ? HF_OK
+               : hf_fail(why, HF_INVALID, "collect.durability = power needs " BOOT_ID_FILE ", which cannot be read");
+}
+
 enum hf_err spool_keep(struct spool_file **file_in, const char *boot_id, struct hf_why *why)
 {
     struct spool_file *file = *file_in;
@@ -725,20 +754,6 @@ enum hf_err spool_keep(struct spool_file **file_in, const char *boot_id, struct 
     return err;
 }
 
-/* Is it of this boot? One that cannot be read is not: it is published once more, or found to be damaged. */
-static bool is_of_boot(const struct spool *spool, const char *name, uint64_t producer, const char *boot_id)
-{
-    unsigned char header[HEADER_BYTES];
-    unsigned char expected[HEADER_BYTES];
-    int fd = openat(spool->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = pread(fd, header, sizeof header, 0);
-    close(fd); /* nobody has a lock on what is kept */
-    make_header(producer, boot_id, expected);
-    return n == (ssize_t)sizeof header && memcmp(header, expected, sizeof header) == 0;
-}
-
 enum hf_err spool_tend(struct spool *spool, const char *boot_id, int64_t before_ms)
 {
     struct stat info;
@@ -753,7 +768,7 @@ enum hf_err spool_tend(struct spool *spool, const char *boot_id, int64_t before_
             fstatat(spool->dir, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         int result = 0;
-        if (!is_of_boot(spool, entry->d_name, producer, boot_id)) {
+        if (!is_of_boot(spool->dir, entry->d_name, producer, boot_id)) {
             make_name(producer, "spool", name);
             result = renameat(spool->dir, entry->d_name, spool->dir, name);
         } else if ((int64_t)info.st_mtim.tv_sec * 1000 < before_ms) {

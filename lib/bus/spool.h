@@ -121,8 +121,9 @@ struct spool_survey {
     uint64_t all_bytes;     /* of all that counts for `max_bytes` */
 };
 
-/* How the directory is now. For processes that have no struct spool: it costs those their locks. HF_NOTFOUND: there is none, and so nothing waits; HF_IO. */
-HF_MUST_CHECK enum hf_err spool_survey(const char *path, struct spool_survey *out, struct hf_why *why);
+/* How the directory is now. With a `boot_id` that is not "", kept files of another boot wait too. For processes that have no struct spool: it costs those their locks. HF_NOTFOUND: there is none, and so nothing waits; HF_IO. */
+HF_MUST_CHECK enum hf_err spool_survey(const char *path, const char *boot_id, struct spool_survey *out,
+                                       struct hf_why *why);
 
 /* Call `each` for all records of those files, as far as they can be read; they may be written or drained meanwhile. It reads all
  * of them. For the same processes; errors as above, and HF_NOMEM. */
@@ -130,6 +131,9 @@ typedef void (*spool_record_fn)(void *context, const struct spool_record *record
 HF_MUST_CHECK enum hf_err spool_look(const char *path, spool_record_fn each, void *context, struct hf_why *why);
 
 /* ---- keep ---- */
+
+/* Read the boot id of the running system. HF_INVALID: it cannot be read. */
+HF_MUST_CHECK enum hf_err spool_boot_id(char out[SPOOL_BOOT_BYTES], struct hf_why *why);
 
 /* The same for a file, claimed or one's own, that may have to be published once more, because what took it can lose it with the
  * power: rename it to <16 digits>.kept, with `boot_id` in its header, and release it. HF_IO: it stays as it is, released. */

@@ -548,7 +548,7 @@ static int child_looks(void)
 static int child_surveys(void)
 {
     struct spool_survey survey;
-    if (spool_survey(dir, &survey, NULL) != HF_OK || survey.all_bytes < survey.bytes)
+    if (spool_survey(dir, "boot", &survey, NULL) != HF_OK || survey.all_bytes < survey.bytes)
         return 99;
     return (int)(survey.files + 10 * survey.damaged_files);
 }
@@ -557,7 +557,7 @@ static void what_waits_is_seen_from_outside(void **state)
 {
     (void)state;
     struct spool_survey survey;
-    assert_int_equal(spool_survey("/tmp/no/such/directory", &survey, NULL), HF_NOTFOUND);
+    assert_int_equal(spool_survey("/tmp/no/such/directory", "", &survey, NULL), HF_NOTFOUND);
     assert_int_equal(in_child(child_surveys), 0);
     struct spool_file *file = create(PRODUCER), *other;
     append(file, 1);
@@ -584,8 +584,12 @@ static void what_waits_is_seen_from_outside(void **state)
     assert_int_equal(in_child(child_looks), 3);
     assert_int_equal(spool_keep(&other, "boot", NULL), HF_OK);
     assert_int_equal(spool_finish(&file, NULL), HF_OK);
-    assert_int_equal(spool_survey(dir, &survey, NULL), HF_OK); /* nothing is locked by us */
+    assert_int_equal(spool_survey(dir, "boot", &survey, NULL), HF_OK); /* nothing is locked by us */
     assert_true(survey.files == 0 && survey.bytes == 0 && survey.all_bytes > 64 && survey.damaged_files == 0);
+    assert_int_equal(spool_survey(dir, "", &survey, NULL), HF_OK);
+    assert_int_equal(survey.files, 0);
+    assert_int_equal(spool_survey(dir, "the next boot", &survey, NULL), HF_OK);
+    assert_true(survey.files == 1 && survey.bytes == survey.all_bytes);
 }
 
 static int child_is_killed_while_it_appends(void)
