@@ -164,6 +164,8 @@ enum hf_err fold_commit(struct fold *fold, struct hf_why *why)
     if (err != HF_OK)
         hf_fail(why, err, "no memory for a commit of %zu cells", fold->cache.dirty_cell_count);
     else
+        err = store_write_prepare(fold->options.store, fold_dirty_records(fold), why);
+    if (err == HF_OK)
         err = write_once(fold, &commit, why);
     for (unsigned tries = 0; err == HF_AGAIN && tries < FOLD_RETRIES; tries++) {
         fold_back_off(tries);

@@ -14,8 +14,9 @@
 #define MEGABYTE (1024u * 1024u)
 #define FIRST_PAGE_BYTES 65536
 /* The first region, the only one of that size, is for the locks of the largest transaction. What it is given at once is
- * enough for 80,000 locked pages; others are given all they may grow to. */
+ * enough for 80,000 locked pages, and more before a transaction needs it; others are given all they may grow to. */
 #define AT_ONCE_BYTES (32u * MEGABYTE)
+#define LOCK_BYTES 420u
 #define RESERVE_BYTES (16u * MEGABYTE)
 #define FILE_MODE 0660
 
@@ -44,6 +45,24 @@ static int make_file(const char *file, size_t bytes, int *fd)
         close(*fd);
         unlink(file);
     }
+    return code;
+}
+
+int region_grow(const char *path, size_t locks)
+{
+    char file[ENV_PATH_BYTES];
+    struct stat st;
+    if (locks <= AT_ONCE_BYTES / LOCK_BYTES)
+        return 0;
+    snprintf(file, sizeof file, "%s/env/__db.001", path);
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int code = fstat(fd, &st) == 0 ? 0 : errno;
+    size_t bytes = locks * LOCK_BYTES;
+    if (code == 0)
+        code = allocate(fd, bytes < (size_t)st.st_size ? bytes : (size_t)st.st_size);
+    close(fd);
     return code;
 }
 

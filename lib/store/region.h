@@ -15,6 +15,9 @@
 /* Make Berkeley DB map regions through us, in the whole process. `app_private` of every handle is then its struct env. */
 void region_use(void);
 
+/* Allocate what a transaction needs that locks so many pages: a hole that is touched on a full disk is SIGBUS. An errno. */
+int region_grow(const char *path, size_t locks);
+
 /* Unmap what an environment still has mapped. Nothing may look into it any more. */
 void region_unmap_all(struct env *env);
 

@@ -63,8 +63,10 @@ static enum hf_err own(struct store *store, struct hf_why *why)
             return hf_fail(why, HF_IO, "cannot lock %s/writer.lock: %s", store->path, strerror(errno));
         if (err == HF_OK)
             return HF_OK;
-        if ((owner != 0 && owner == share_writer(store->share)) || share_clock_ms() - begin > OWN_WAIT_MS)
+        if (owner != 0 && owner == share_writer(store->share))
             return hf_fail(why, HF_BUSY, "process %ld already writes the store %s", (long)owner, store->path);
+        if (share_clock_ms() - begin > OWN_WAIT_MS)
+            return hf_fail(why, HF_BUSY, "process %ld is recovering the store %s; try again", (long)owner, store->path);
         struct timespec t = {0, POLL_MS * 1000000L};
         nanosleep(&t, NULL);
     }

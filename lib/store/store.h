@@ -196,6 +196,9 @@ HF_MUST_CHECK enum hf_err store_read_status(struct store_read *read, struct stor
 
 struct store_write; /* one transaction */
 
+/* See that there is room for the locks of a transaction that writes so many records. HF_FULL: try later; HF_IO. */
+HF_MUST_CHECK enum hf_err store_write_prepare(struct store *store, size_t records, struct hf_why *why);
+
 HF_MUST_CHECK enum hf_err store_write_begin(struct store *store, struct store_write **out, struct hf_why *why);
 
 /* HF_AGAIN: abort, then do the whole transaction again. HF_FULL: no room on the disk; abort, try later. Other than

@@ -7,7 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/region.h"
+
 #define VISITS_PER_DELETION 16u /* entries looked at for each that may be deleted, so that a call stays short */
+
+enum hf_err store_write_prepare(struct store *store, size_t records, struct hf_why *why)
+{
+    env_forget();
+    int code = region_grow(store->path, records + records / 8); /* and the pages that are split */
+    if (code == 0)
+        return HF_OK;
+    share_set_trouble(store->share, SHARE_COMMIT, env_error(code));
+    return env_fail(why, code, "making room for a large commit");
+}
 
 enum hf_err store_write_begin(struct store *store, struct store_write **out, struct hf_why *why)
 {

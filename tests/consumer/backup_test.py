@@ -21,6 +21,7 @@ from tap import Tap  # noqa: E402
 BACKUPS = int(os.environ.get("HF_TEST_BACKUPS", "20" if rigs.FULL else "2"))
 SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
 HOUR_MS = 3600000
+CATCH_UP_S = 300
 COUNTERS = ("accepted", "folded", "duplicate", "refused", "keys", "position")
 rigs.PROGRAMS = ("hourfold-consumer", "hourfold")
 
@@ -89,7 +90,7 @@ def check_backup(tap, rig, backup, whole, counters):
     before = stat(rig)
     tap.ok("consistent" in rig.tool("verify"), f"{backup.name} at position {before['position']} of {counters['position']} verifies")
     start(rig)
-    settle(rig)
+    settle(rig, CATCH_UP_S)
     rig.consumer.stop()
     figures = stat(rig)
     tap.equal({name: figures[name] for name in COUNTERS}, counters, f"{backup.name} with the stream has the same counters")
@@ -108,7 +109,7 @@ def test_backups(tap):
         feeding = Background(lambda: feed(feeder, choosers[0]))
         until(lambda: stat(rig)["folded"] > 20000, 60, "there is something to copy")
         killing = Background(lambda: kill(rig, choosers[1]))
-        reading = Background(lambda: rig.tool("keys", "key.1*"))
+        reading = Background(lambda: rig.tool("keys", "key.1*", check=False))
         backups = make_backups(tap, rig)
         killing.finish()
         reading.finish()

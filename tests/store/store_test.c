@@ -994,6 +994,26 @@ static enum hf_err try_to_commit(struct store *store, uint32_t slot)
     return err;
 }
 
+static void large_commits_have_room(void **state)
+{
+    (void)state;
+    char file[120];
+    struct stat before, after;
+    struct store *store = open_store(STORE_WRITER);
+    snprintf(file, sizeof file, "%s/env/__db.001", path);
+    assert_int_equal(stat(file, &before), 0);
+    ok(store_write_prepare(store, 1000, &why));
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    ok(store_write_prepare(store, 200000, &why));
+    assert_int_equal(stat(file, &after), 0);
+    assert_true(after.st_blocks * 512 >= 200000 * 420 && after.st_size == before.st_size);
+    ok(store_write_prepare(store, STORE_WRITES_MOST, &why));
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    store_close(&store);
+}
+
 /* A limit of the size of files has the same effect as a full disk. */
 static void fill_up(void)
 {
@@ -1275,7 +1295,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(format_1_becomes_2), test(other_versions_are_refused), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_restore_is_finished),
+           test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_restore_is_finished),
            test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
