@@ -16,7 +16,7 @@
 #include <sys/prctl.h>
 #endif
 
-#define BACKLOG 1024
+#define BACKLOG 4096 /* or net.core.somaxconn: more than a web server of the shipped configurations has connections */
 #define LISTEN_HELP "unix:/path, 127.0.0.1:port or [::1]:port"
 
 _Static_assert(sizeof(((struct fcgi_socket *)0)->path) <= sizeof(((struct sockaddr_un *)0)->sun_path),

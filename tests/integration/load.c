@@ -34,6 +34,7 @@ enum state { CLOSED, CONNECTING, FREE, SENT };
 
 struct connection {
     enum state state;
+    bool listed; /* among the free ones */
     double since_ms;
     size_t got;
     char in[4096];
@@ -53,7 +54,8 @@ static struct {
     size_t lengths[VARIANTS];
     struct connection *all;
     struct pollfd *polled;
-    unsigned *free_ones;
+    unsigned *free_ones; /* a ring: the one that has been free for longest first, or the web server would close it */
+    unsigned free_first;
     unsigned free_count;
     unsigned in_flight;
     unsigned long sent, held_back, broken, other, no_retry_after;
@@ -90,7 +92,23 @@ static void set_free(unsigned i)
     load.all[i].state = FREE;
     load.all[i].got = 0;
     load.polled[i].events = POLLIN;
-    load.free_ones[load.free_count++] = i;
+    if (!load.all[i].listed)
+        load.free_ones[(load.free_first + load.free_count++) % load.connections] = i;
+    load.all[i].listed = true;
+}
+
+/* The next free connection, or load.connections: there is none. Those that ended meanwhile are passed over. */
+static unsigned take_free(void)
+{
+    while (load.free_count > 0) {
+        unsigned i = load.free_ones[load.free_first];
+        load.free_first = (load.free_first + 1) % load.connections;
+        load.free_count--;
+        load.all[i].listed = false;
+        if (load.all[i].state == FREE)
+            return i;
+    }
+    return load.connections;
 }
 
 static void begin_connect(unsigned i)
@@ -114,12 +132,6 @@ static void end_connection(unsigned i)
         load.broken++;
         load.in_flight--;
     }
-    if (load.all[i].state == FREE)
-        for (unsigned k = 0; k < load.free_count; k++)
-            if (load.free_ones[k] == i) {
-                load.free_ones[k] = load.free_ones[--load.free_count];
-                break;
-            }
     close(load.polled[i].fd);
     load.polled[i] = (struct pollfd){.fd = -1};
     load.all[i].state = CLOSED;
@@ -229,8 +241,9 @@ static void run(void)
     for (double now = begin; now < begin + load.seconds * 1e3; now = now_ms()) {
         unsigned long wanted = (unsigned long)((now - begin) / 1e3 * load.rate);
         for (; due < wanted; due++) {
-            if (load.free_count > 0)
-                send_one(load.free_ones[--load.free_count]);
+            unsigned i = take_free();
+            if (i < load.connections)
+                send_one(i);
             else
                 load.held_back++;
         }
