@@ -143,6 +143,8 @@ void memory_pause(void)
     pthread_mutex_unlock(&mutex);
 }
 
+enum memory_plan memory_planned(void) { return state.plan; }
+unsigned long memory_nth(void) { return state.nth; }
 bool memory_failed(void) { return state.failed; }
 unsigned long memory_count(void) { return state.count; }
 size_t memory_largest(void) { return state.largest; }

@@ -19,6 +19,10 @@ enum memory_plan {
 };
 void memory_plan(enum memory_plan plan, unsigned long nth);
 
+/* The plan that was made last, to suspend it and make it again. */
+enum memory_plan memory_planned(void);
+unsigned long memory_nth(void);
+
 /* From now on there is memory; what happened under the plan is still told. */
 void memory_pause(void);
 
