@@ -287,7 +287,8 @@ static bool keep_up(struct store *store, struct fold *fold, uint64_t seq)
     if (seq % COMMIT_EVERY == 0 || kind == STREAM_STEADY) {
         if (!commit(fold))
             return false;
-        end_if_fatal(store_sync(store, &why), &why);
+        if (seq % (2 * COMMIT_EVERY) == 0) /* what is not on the disk yet outlives the process all the same */
+            end_if_fatal(store_sync(store, &why), &why);
     }
     if (seq % CHECKPOINT_EVERY == 0)
         end_if_fatal(store_checkpoint(store, &why), &why);
