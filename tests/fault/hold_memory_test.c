@@ -283,7 +283,7 @@ static void what_was_answered_is_there(void **state)
     (void)state;
     static bool drains[] = {false, true};
     unsigned long first = memory_each(live, &drains[0]), second = memory_each(live, &drains[1]);
-    print_message("# %lu allocations until all is in stream and spool, %lu until the spool is drained\n", first, second);
+    print_message("# => %lu allocations until all is in stream and spool, %lu until the spool is drained\n", first, second);
     assert_true(first > 20 && second > 20);
 }
 

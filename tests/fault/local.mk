@@ -35,7 +35,7 @@ tests_fault_memory_test_LDFLAGS = $(MEMORY_LINK)
 tests_fault_memory_test_LDADD = $(UNIT_LIBS)
 
 FAULT_TESTS += tests/fault/spool_crash_test tests/fault/store_crash_test tests/fault/store_damage_test \
-	tests/fault/memory_test tests/bus/spool_test
+	tests/fault/memory_test tests/fault/hold_memory_test tests/bus/spool_test
 
 UNIT_TESTS += tests/fault/hold_memory_test
 tests_fault_hold_memory_test_SOURCES = tests/fault/hold_memory_test.c fcgi/hold.c fcgi/sender.c fcgi/drain.c $(MEMORY)

@@ -393,7 +393,7 @@ static void sweep(bool power, enum fault_how first, enum fault_how last)
     for (unsigned long at = 1; at <= calls; at++)
         for (int how = (int)first; how <= (int)last; how++)
             run_with(power, (enum fault_how)how, at);
-    print_message("# %s: %lu calls, %lu runs\n", power ? "power" : "process", calls, runs);
+    print_message("# => %s: %lu calls, %lu runs\n", power ? "power" : "process", calls, runs);
 }
 
 static void killed_at_each_call(void **state)

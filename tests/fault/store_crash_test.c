@@ -86,7 +86,7 @@ static void killed_at_each_call(void **state)
         for (int how = FAULT_KILL_BEFORE; how <= FAULT_KILL_AFTER; how++)
             if (full || at % 3 == (unsigned long)how % 3)
                 kill_at((enum fault_how)how, full ? at : any_call(), FAULT_NONE, 0);
-    print_message("# %lu calls, %lu runs\n", all_calls, runs);
+    print_message("# => %lu calls, %lu runs\n", all_calls, runs);
 }
 
 /* The recovery that follows a kill is killed too: at each of its calls after some kills, at any after others. */
@@ -106,7 +106,7 @@ static void killed_again_in_recovery(void **state)
                 calls = open_calls + 2;
         }
     }
-    print_message("# %lu runs, %lu killed twice\n", runs, killed_twice);
+    print_message("# => %lu runs, %lu killed twice\n", runs, killed_twice);
 }
 
 static void each_call_fails(void **state)
@@ -117,7 +117,7 @@ static void each_call_fails(void **state)
         for (int how = FAULT_NO_SPACE; how <= FAULT_SHORT; how++)
             if (full || at % 3 == (unsigned long)how % 3)
                 fail_at((enum fault_how)how, full ? at : any_call());
-    print_message("# %lu runs\n", runs);
+    print_message("# => %lu runs\n", runs);
 }
 
 static int set_up(void **state)

@@ -245,7 +245,7 @@ static void never_a_wrong_count(void **state)
             damage_once(left);
         for (unsigned kind = 0; kind < 4; kind++)
             if (left->tallies[kind].damages > 0)
-                print_message("# %s, %s: %u damages; %u times right, %u refused, %u ended\n", left->name, kinds[kind],
+                print_message("# => %s, %s: %u damages; %u times right, %u refused, %u ended\n", left->name, kinds[kind],
                               left->tallies[kind].damages, left->tallies[kind].right, left->tallies[kind].refused,
                               left->tallies[kind].ended);
     }
