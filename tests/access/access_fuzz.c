@@ -65,7 +65,7 @@ static void check_request(const struct access *access, const char *authorization
     bool seen = access_key(&grant, key, strlen(key));
     check_prefixes(&grant, key, seen);
     if (stat_parse(stat, strlen(stat), &spec) == HF_OK)
-        must(!access_stat(&grant, key, strlen(key), spec.name) || seen);
+        must(!access_stat(&grant, key, strlen(key), spec.name) || (seen && access_any_stat(&grant, spec.name)));
     must(!access_any(&grant) || grant.known || public || access_open(access));
     if (authorization == NULL)
         must(!grant.presented && !grant.known);

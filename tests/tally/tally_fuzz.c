@@ -31,6 +31,8 @@ static int open_file(void)
     atexit(remove_file);
     must(tally_read("/", &values, NULL) == HF_INVALID);
     must(tally_read("/nowhere/tally", &values, NULL) == HF_NOTFOUND);
+    must(tally_read("/etc/passwd/tally", &values, NULL) == HF_NOTFOUND);
+    must(tally_read("/proc/self/exe", &values, NULL) == HF_IO); /* a symbolic link */
     return fd;
 }
 
