@@ -359,9 +359,9 @@ static int serve(struct server *server)
         return cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     bool spool = server->conf->collect.spool[0] != '\0';
     join_files(server, now_ms());
+    tally_add(server->tally, TALLY_STARTS, 0, 1);
     hold_await_ready(server->hold, spool ? READY_SPOOL_WAIT_MS : READY_WAIT_MS);
     hf_log(HF_NOTICE, "started", "threads=%lld", (long long)server->conf->collect.threads);
-    tally_add(server->tally, TALLY_STARTS, 0, 1);
     err = loop_run(server->loop, &why);
     hold_close(&server->hold);
     if (err != HF_OK)

@@ -84,7 +84,7 @@ static void put_spool(const struct status_report *report, struct hf_buf *out)
 static void put_family(const struct tally_about *about, const uint64_t counts[TALLY_LABELS], struct hf_buf *out)
 {
     put_head(about->name, "counter", about->help, out);
-    for (unsigned i = 0; i < about->count; i++)
+    for (unsigned i = about->first; i < about->count; i++)
         if (about->label == NULL)
             hf_buf_printf(out, "%s %" PRIu64 "\n", about->name, counts[i]);
         else

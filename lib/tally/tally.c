@@ -75,16 +75,16 @@ static const char *const stages[] = {"rate",        "overload",   "room",       
                                      "stream_full", "spool_full", "spool_failed", "memory"};
 _Static_assert(sizeof stages / sizeof *stages == TALLY_STAGES, "a name for each");
 
-#define PLAIN NULL, NULL, 1
-#define BY_CODE(label) label, codes, TALLY_CODES
-#define BY_STAGE "stage", stages, TALLY_STAGES
+#define PLAIN NULL, NULL, 0, 1
+#define BY_CODE(label, first) label, codes, first, TALLY_CODES
+#define BY_STAGE "stage", stages, 0, TALLY_STAGES
 
 const struct tally_about tally_about[TALLY_FAMILIES] = {
-    [TALLY_REQUESTS] = {"hourfold_collect_requests_total", "Requests by what they were answered.", BY_CODE("outcome")},
+    [TALLY_REQUESTS] = {"hourfold_collect_requests_total", "Requests by what they were answered.", BY_CODE("outcome", 0)},
     [TALLY_RECEIVED] = {"hourfold_collect_samples_received_total", "Samples read from requests.", PLAIN},
     [TALLY_ACCEPTED] = {"hourfold_collect_samples_accepted_total", "Samples answered 204.", PLAIN},
     [TALLY_REFUSED] = {"hourfold_collect_samples_refused_total",
-                       "Samples of requests that were at fault, as far as they were read.", BY_CODE("reason")},
+                       "Samples of requests that were at fault, as far as they were read.", BY_CODE("reason", TALLY_BAD_KEY)},
     [TALLY_SHED] = {"hourfold_collect_samples_shed_total", "Samples answered 429 or 503, by what had no room for them.",
                     BY_STAGE},
     [TALLY_REQUESTS_SHED] = {"hourfold_collect_requests_shed_total",

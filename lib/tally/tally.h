@@ -95,6 +95,7 @@ struct tally_about {
     const char *help;
     const char *label;         /* NULL: it is one number, under index 0 */
     const char *const *values; /* of the label, by index */
+    unsigned first;            /* of them that it can have */
     unsigned count;            /* of them; 1 where there is no label */
 };
 extern const struct tally_about tally_about[TALLY_FAMILIES];
