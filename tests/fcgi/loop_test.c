@@ -392,6 +392,30 @@ static void accepting_waits_when_too_many_are_held(void **state)
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* Every place is taken by somebody who says nothing. */
+static void when_all_is_full_the_slowest_give_way(void **state)
+{
+    (void)state;
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    start(1);
+    unsigned most = loop_requests_max(rig.loop);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
+    int *fds = calloc(most, sizeof *fds);
+    for (unsigned i = 0; i < most; i++)
+        fds[i] = fcgi_connect(rig.path);
+    long long begin = test_now_ms();
+    for (unsigned i = 0; i < 20; i++)
+        get_works();
+    long long took = test_now_ms() - begin;
+    assert_true_of(took < LOOP_HEAD_MS - 1000, "took %lld ms", took); /* sooner than they are given up for their silence */
+    for (unsigned i = 0; i < most; i++)
+        close(fds[i]);
+    stop();
+    free(fds);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static void bad_records_are_no_harm(void **state)
 {
     (void)state;
@@ -651,12 +675,13 @@ int main(void)
         /* Those that need descriptors as they are (valgrind has a limit of its own), and many. */
         in_folder(without_descriptors_it_waits),
         in_folder(accepting_waits_when_too_many_are_held),
+        in_folder(when_all_is_full_the_slowest_give_way),
     };
     size_t count = sizeof tests / sizeof *tests;
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     if (getenv("HF_TEST_SHORT") != NULL || files.rlim_max < 2 * HELD_MAX + 100) {
-        count -= 2;
+        count -= 3;
         printf("# left out: the tests that run out of descriptors\n");
     }
     cmocka_set_message_output(CM_OUTPUT_TAP);
