@@ -140,8 +140,8 @@ static void answer_get(struct answer *answer, const struct answer_request *reque
     case PATH_DAY: answer_series(answer, request); break;
     case PATH_SERIES: answer_rows(answer, request); break;
     case PATH_SPIKES: answer_spikes(answer, request); break;
-    case PATH_HEATMAP:
-    case PATH_PATTERN: break;
+    case PATH_HEATMAP: answer_heatmap(answer, request); break;
+    case PATH_PATTERN: answer_pattern(answer, request); break;
     case PATH_KEYS: answer_keys(answer, request); break;
     case PATH_HEALTH: answer_health(answer, request); break;
     case PATH_METRICS: answer_metrics(answer, request); break;

@@ -4,6 +4,8 @@ lib_libhourfold_a_SOURCES += \
 	lib/answer/globs.c lib/answer/globs.h lib/answer/uri.c lib/answer/uri.h \
 	lib/answer/answer.c lib/answer/answer.h lib/answer/inside.h lib/answer/reply.c lib/answer/layout.c \
 	lib/answer/answer_rows.c lib/answer/answer_series.c lib/answer/render_rows.c \
+	lib/answer/answer_heatmap.c lib/answer/heatmap.c lib/answer/heatmap.h lib/answer/render_heatmap.c \
+	lib/answer/answer_pattern.c lib/answer/render_pattern.c \
 	lib/answer/answer_spikes.c lib/answer/render_spikes.c lib/answer/spikes.c lib/answer/spikes.h \
 	lib/answer/slots.c lib/answer/slots.h lib/answer/slots_read.c \
 	lib/answer/attempt.c lib/answer/attempt.h \

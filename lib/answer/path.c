@@ -23,7 +23,7 @@ static enum hf_err no_such_path(struct sample_fault *fault)
 {
     return part_fail(fault, HF_NOTFOUND, "not_found", "",
                      "There is nothing at this path. Known are /<key>/<stat>/<date>/<hour>, /<key>/<stat>/<date>, /-/series, "
-                     "/-/spikes, /-/keys, /-/health and /-/metrics.");
+                     "/-/spikes, /-/heatmap, /-/pattern, /-/keys, /-/health and /-/metrics.");
 }
 
 static enum hf_err read_service(const struct span *parts, size_t count, struct query_path *out,
@@ -32,7 +32,8 @@ static enum hf_err read_service(const struct span *parts, size_t count, struct q
     static const struct {
         const char *name;
         enum path_kind kind;
-    } services[] = {{"series", PATH_SERIES}, {"spikes", PATH_SPIKES}, {"keys", PATH_KEYS}, {"health", PATH_HEALTH}, {"metrics", PATH_METRICS}};
+    } services[] = {{"series", PATH_SERIES}, {"spikes", PATH_SPIKES}, {"heatmap", PATH_HEATMAP}, {"pattern", PATH_PATTERN},
+                  {"keys", PATH_KEYS}, {"health", PATH_HEALTH}, {"metrics", PATH_METRICS}};
     char area[PART_BYTES], name[PART_BYTES];
     size_t len;
     if (count == 2 && uri_decode(parts[0], false, area, sizeof area, &len) && strcmp(area, "-") == 0 &&

@@ -18,6 +18,7 @@
 #ifndef HF_ANSWER_RENDER_H
 #define HF_ANSWER_RENDER_H
 
+#include "answer/heatmap.h"
 #include "answer/keys.h"
 #include "answer/path.h"
 #include "answer/series.h"
@@ -43,6 +44,23 @@ void render_end(int64_t as_of_ms, struct hf_buf *out);
 /* The spikes of a day, up to render_end(); as CSV a row for each. */
 void render_spikes_json(const struct query_path *path, const struct spike_day *day, bool complete, struct hf_buf *out);
 void render_spikes_csv(const struct query_path *path, const struct spike_day *day, struct hf_buf *out);
+
+/* A heat map, up to render_end(); as CSV a row for each band of each hour. */
+void render_heatmap_json(const struct query_path *path, const struct heatmap *map, bool complete, struct hf_buf *out);
+void render_heatmap_csv(const struct query_path *path, const struct heatmap *map, struct hf_buf *out);
+
+/* One hour of one day of the week, of all weeks. */
+struct pattern_hour {
+    unsigned weekday, hour; /* 1 is Monday */
+    uint64_t count;
+    size_t slots; /* hours that were merged */
+    const struct cell_estimate *estimate; /* of no meaning where the count is 0 */
+};
+
+/* A pattern: the beginning, then 168 hours from Monday 0 on, then the end, up to render_end(). */
+void render_pattern_begin(const struct query_path *path, const struct slots *slots, bool complete, struct hf_buf *out);
+void render_pattern_hour(const struct query_path *path, const struct pattern_hour *hour, struct hf_buf *out);
+void render_pattern_end(const struct query_path *path, struct hf_buf *out);
 
 /* When a slot begins, in the zone of the query. Returns `text`. */
 const char *render_slot_time(const struct query_path *path, const struct slot *slot, char text[HF_UTC_TEXT]);

@@ -2,6 +2,7 @@
 #include "answer/slots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/utc.h"
 
@@ -11,6 +12,17 @@ void slots_free(struct slots *slots)
 {
     free(slots->list);
     *slots = (struct slots){0};
+}
+
+enum hf_err slots_copy(const struct slots *slots, struct slots *out)
+{
+    struct slot *list = malloc((slots->count + 1) * sizeof *list);
+    if (list == NULL)
+        return HF_NOMEM;
+    if (slots->count > 0)
+        memcpy(list, slots->list, slots->count * sizeof *list);
+    *out = (struct slots){.list = list, .count = slots->count, .capacity = slots->count + 1, .cells = slots->cells};
+    return HF_OK;
 }
 
 static int64_t floor_to(int64_t v, int64_t step) { return v - (v % step + step) % step; }

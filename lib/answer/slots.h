@@ -40,6 +40,8 @@ struct slots {
 };
 
 void slots_free(struct slots *slots);
+/* Make `out`, which is all zero, the same list. HF_NOMEM. */
+HF_MUST_CHECK enum hf_err slots_copy(const struct slots *slots, struct slots *out);
 
 static inline int64_t slot_width_ms(const struct slot *slot)
 {

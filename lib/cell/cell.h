@@ -87,6 +87,11 @@ enum hf_err cell_median(struct cell *cell, struct cell_estimate *out);
  * percent or more than CELL_DECIMALS_MAX decimals. */
 enum hf_err cell_percentile(struct cell *cell, uint64_t numerator, unsigned decimals, struct cell_estimate *out);
 
+/* Count the samples by band: those in [edges[i], edges[i + 1]) in counts[i], `bands` of them, edges ascending; the first and the last
+ * band take in what lies beyond. A bucket that reaches over an edge counts where its middle is, which is what an order statistic
+ * gives for its samples; `*uncertain` is how many samples such buckets hold. HF_NOMEM. */
+HF_MUST_CHECK enum hf_err cell_bands(struct cell *cell, const double *edges, size_t bands, uint64_t *counts, uint64_t *uncertain);
+
 /* ---- encode ---- */
 
 /* Append the encoding, version 1 (byte table in encode.c). HF_NOMEM. */

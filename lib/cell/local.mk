@@ -1,6 +1,6 @@
 EXTRA_DIST += lib/cell/.may_include
 lib_libhourfold_a_SOURCES += \
-	lib/cell/buckets.c lib/cell/buckets.h \
+	lib/cell/bands.c lib/cell/buckets.c lib/cell/buckets.h \
 	lib/cell/cell.c lib/cell/cell.h lib/cell/cell_impl.h \
 	lib/cell/encode.c \
 	lib/cell/form.c lib/cell/form.h \

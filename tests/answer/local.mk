@@ -36,3 +36,7 @@ tests_answer_keys_test_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/answer/spikes_test
 tests_answer_spikes_test_SOURCES = tests/answer/spikes_test.c $(ANSWER_WORLD)
 tests_answer_spikes_test_LDADD = $(UNIT_LIBS)
+
+UNIT_TESTS += tests/answer/heatmap_test
+tests_answer_heatmap_test_SOURCES = tests/answer/heatmap_test.c $(ANSWER_WORLD)
+tests_answer_heatmap_test_LDADD = $(UNIT_LIBS)

@@ -295,6 +295,83 @@ static void dates_begin_at_local_midnight(void **state)
     json_object_put(rows);
 }
 
+/* ---- pattern ---- */
+
+/* The samples of some slots, sorted; the caller frees. */
+static double *values_of_group(const struct local *hours, size_t n, int weekday, int hour, size_t *count, int64_t *ms, size_t *slots)
+{
+    double *all_values = malloc((sample_count + 1) * sizeof *all_values);
+    *count = *slots = 0;
+    *ms = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t more;
+        if (hours[i].weekday != weekday || hours[i].hour != hour)
+            continue;
+        double *values = values_of(hours[i].start_ms, hours[i].end_ms, &more);
+        memcpy(all_values + *count, values, more * sizeof *values);
+        *count += more;
+        *ms += hours[i].end_ms - hours[i].start_ms;
+        ++*slots;
+        free(values);
+    }
+    qsort(all_values, *count, sizeof *all_values, compare_doubles);
+    return all_values;
+}
+
+static void check_pattern(const char *zone, const char *day, const char *stat_name)
+{
+    static struct local hours[300];
+    struct stat_spec stat;
+    char uri[300], begin[HF_UTC_TEXT], end[HF_UTC_TEXT];
+    int64_t from_ms = date_ms(day) - 3 * HF_DAY_MS, to_ms = date_ms(day) + 3 * HF_DAY_MS;
+    size_t n = local_hours(zone, from_ms, to_ms, hours, 300);
+    ok(stat_parse(stat_name, strlen(stat_name), &stat));
+    snprintf(uri, sizeof uri, "/-/pattern?key=" KEY "&stat=%s&from=%s&to=%s&tz=%s", stat_name, hf_format_utc(from_ms, begin),
+             hf_format_utc(to_ms, end), zone);
+    json_object *document = ask_json(uri), *list = member(document, "hours");
+    must_have_members(document, "key stat tz from to complete hours as_of");
+    assert_string_equal(text(document, "from"), hf_format_local(hours[0].start_ms, hours[0].offset_ms, begin));
+    assert_true(truth(document, "complete"));
+    assert_int_equal(json_object_array_length(list), 168);
+    for (int i = 0; i < 168; i++) {
+        json_object *slot = json_object_array_get_idx(list, (size_t)i);
+        size_t count, slots;
+        int64_t ms;
+        double *values = values_of_group(hours, n, i / 24 + 1, i % 24, &count, &ms, &slots);
+        must_have_members(slot, "weekday hour value low high exact count slots");
+        assert_true(number(slot, "weekday") == i / 24 + 1 && number(slot, "hour") == i % 24);
+        assert_true_of(number(slot, "count") == (double)count && number(slot, "slots") == (double)slots, "%s: %d", uri, i);
+        if (count > 0)
+            must_agree(&stat, number(slot, "value"), number(slot, "low"), number(slot, "high"), truth(slot, "exact"),
+                       naive(&stat, values, count, (unsigned)(ms / 1000)));
+        else
+            assert_null(member(slot, "value"));
+        free(values);
+    }
+    json_object_put(document);
+}
+
+static void patterns_merge_local_hours(void **state)
+{
+    (void)state;
+    conf.query.max_cells = 10000;
+    for (size_t i = 0; i < WINDOWS; i++)
+        check_pattern(windows[i].zone, windows[i].day, some_stats[i % 5]);
+    conf.query.max_cells = 1500;
+    must_refuse(ask("/-/pattern?key=" KEY "&stat=max&from=2026-06-13&to=2026-06-16&tz=Asia/Kolkata", 400), "too_many_cells", NULL);
+    must_refuse(ask("/-/pattern?key=nobody&stat=max", 404), "unknown_key", NULL);
+    must_refuse(ask("/-/pattern?key=" KEY "&stat=all", 400), "bad_stat", "stat");
+    json_object *document = ask_json("/-/pattern?key=" KEY "&stat=count"); /* the last four weeks */
+    assert_string_equal(text(document, "from"), "2026-11-03T00:00:00Z");
+    assert_string_equal(text(document, "to"), "2026-12-01T00:00:00Z");
+    json_object_put(document);
+    const struct answer_response *response = ask("/-/pattern?key=" KEY "&stat=count&from=2026-06-15&to=2026-06-16&format=csv", 200);
+    char *body = strndup(response->body, response->body_bytes);
+    assert_int_equal(strncmp(body, "key,stat,weekday,hour,value,low,high,exact,count,slots\r\ncheckout.latency,count,1,0,", 83), 0);
+    assert_non_null(strstr(body, "\r\ncheckout.latency,count,7,23,,,,,0,0\r\n"));
+    free(body);
+}
+
 /* ---- what cannot be ---- */
 
 static void refusals_are_named(void **state)
@@ -337,7 +414,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         unit(days_are_those_of_local_clocks), unit(days_have_as_many_hours_as_they_have), unit(csv_has_the_time_too),
-        unit(rows_are_local_hours), unit(ranges_part_without_loss), unit(dates_begin_at_local_midnight), unit(refusals_are_named),
+        unit(rows_are_local_hours), unit(ranges_part_without_loss), unit(dates_begin_at_local_midnight), unit(patterns_merge_local_hours), unit(refusals_are_named),
         unit(expired_minutes_are_told)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);

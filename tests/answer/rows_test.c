@@ -177,6 +177,15 @@ static void only_keys_that_may_be_seen(void **state)
     must_refuse(answer_request(guarded, &request), "unauthorized", NULL);
     request.authorization = "Bearer beta";
     must_refuse(answer_request(guarded, &request), "forbidden", NULL);
+    static const struct { const char *uri, *code; } refused[] = {
+        {"/-/spikes?key=a&date=" DAY, "forbidden"}, {"/-/heatmap?key=a&date=" DAY, "forbidden"},
+        {"/-/pattern?key=a&stat=max", "forbidden"}, {"/-/pattern?key=checkout&stat=average", "forbidden"}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        request.uri = refused[i].uri;
+        must_refuse(answer_request(guarded, &request), refused[i].code, NULL);
+    }
+    request.uri = "/-/pattern?key=a&stat=average";
+    assert_int_equal(answer_request(guarded, &request)->status, 200);
     answer_free(&guarded);
     access_free(&access);
 }

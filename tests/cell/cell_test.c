@@ -897,7 +897,41 @@ static void out_of_memory_is_told(void **state)
     cell_free(&cell); /* NULL by now */
 }
 
-UNIT_TESTS(unit(wide_forms_agree), unit(limbs_round_once), unit(keys_keep_order), unit(moments_of_a_few),
+/* Bands hold the samples that belong in them, save for as many as are said to be uncertain; for none while all is exact. */
+static void bands_count_samples(void **state)
+{
+    (void)state;
+    static const double edges[] = {-50, -10, 0, 0.5, 1, 20, 60};
+    enum { BANDS = 6, SAMPLES = 3000 };
+    static const uint32_t limits[] = {16, 64, 4096};
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        struct cell *cell = new_cell(limits[l]);
+        uint64_t expected[BANDS] = {0}, counts[BANDS], uncertain, off = 0, total = 0;
+        for (int i = 0; i < SAMPLES; i++) {
+            double v = i == 0 ? -50 : i == 1 ? 60 : i < 100 ? edges[i % BANDS] : -50 + 110 * random_unit() * random_unit();
+            add(cell, v);
+            for (int b = 0; b < BANDS; b++)
+                expected[b] += v >= edges[b] && (v < edges[b + 1] || (b == BANDS - 1 && v <= edges[b + 1]));
+        }
+        assert_int_equal(cell_bands(cell, edges, BANDS, counts, &uncertain), HF_OK);
+        for (int b = 0; b < BANDS; b++) {
+            off += counts[b] > expected[b] ? counts[b] - expected[b] : expected[b] - counts[b];
+            total += counts[b];
+        }
+        assert_int_equal(total, SAMPLES);
+        assert_true(off <= 2 * uncertain);
+        assert_int_equal(uncertain == 0, limits[l] == 4096);
+        cell_free(&cell);
+    }
+    /* The outer bands take in what lies beyond. */
+    struct cell *cell = CELL_OF(-100, 100);
+    uint64_t counts[BANDS], uncertain;
+    assert_int_equal(cell_bands(cell, edges, BANDS, counts, &uncertain), HF_OK);
+    assert_true(counts[0] == 1 && counts[BANDS - 1] == 1 && uncertain == 0);
+    cell_free(&cell);
+}
+
+UNIT_TESTS(unit(bands_count_samples), unit(wide_forms_agree), unit(limbs_round_once), unit(keys_keep_order), unit(moments_of_a_few),
            unit(stddev_rounds_up_past_ties), unit(sum_overflows_visibly), unit(medians_of_a_few),
            unit(percentiles_are_nearest_ranks), unit(ranks_of_huge_counts),
            unit(coarse_values_are_in_the_middle), unit(median_of_known_and_unknown),
