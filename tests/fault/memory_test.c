@@ -309,7 +309,7 @@ static void answers(void **state)
                                        "/-/keys?limit=5",                     "/-/keys?format=csv",
                                        "/" KEY "/median/" DAY "?tz=Europe/London",
                                        "/-/series?key=*.latency&stat=p99&from=" DAY "&to=2026-11-24&tz=Europe/London",
-                                       "/-/series?key=" KEY "&stat=max&from=" DAY "T09:29:00Z&to=" DAY "T09:31:00Z&tz=+05:30",
+                                       ("/-/series?key=" KEY "&stat=max&from=" DAY "T09:29:00Z&to=" DAY "T09:31:00Z&tz=+05:30"),
                                        "/-/spikes?key=a&date=" DAY,
                                        "/-/heatmap?key=a&date=" DAY,
                                        "/-/pattern?key=a&stat=max&from=" DAY "&to=2026-11-24",

@@ -135,11 +135,18 @@ GUARDED = [
     ("GET", "/seen.none/median/{hour}", None, (401, 401, 401, 404)),
     ("GET", "/hidden.{kind}/median/{hour}", None, (401, 401, 401, 403)),
     ("GET", "/hidden.none/median/{hour}", None, (401, 401, 401, 403)),
+    ("GET", "/-/series?key=seen.*&stat=count&from={day}&to={next}", None, (401, 401, 401, 200)),
+    ("GET", "/-/series?key=seen.*&stat=max&from={day}&to={next}", None, (401, 401, 401, 403)),
+    ("GET", "/-/series?key=hidden.{kind}&stat=count&from={day}&to={next}", None, (401, 401, 401, 404)),
+    ("GET", "/-/series?key=hidden.none&stat=count&from={day}&to={next}", None, (401, 401, 401, 404)),
+    ("GET", "/-/spikes?key=seen.{kind}&date={day}", None, (401, 401, 401, 403)),
+    ("GET", "/-/spikes?key=hidden.{kind}&date={day}", None, (401, 401, 401, 403)),
     ("GET", "/-/keys", None, (401, 401, 401, 200)),
     ("GET", "/-/keys?prefix=hidden", None, (401, 401, 401, 200)),
 ]
 # Pairs of requests that must not be told apart by who may not see their keys.
-ALIKE = (("/seen.{kind}/median/{hour}", "/seen.none/median/{hour}"), ("/hidden.{kind}/median/{hour}", "/hidden.none/median/{hour}"))
+ALIKE = (("/seen.{kind}/median/{hour}", "/seen.none/median/{hour}"), ("/hidden.{kind}/median/{hour}", "/hidden.none/median/{hour}"),
+         ("/-/series?key=hidden.{kind}&stat=count&from={day}&to={next}", "/-/series?key=hidden.none&stat=count&from={day}&to={next}"))
 
 
 def visible(response):
@@ -154,6 +161,7 @@ def behind_tokens(tap, kinds):
     options = {"collect.token_sha256": digests["send"], "view team.keys": "seen.*", "view team.stats": "median, count",
                "view team.token_sha256": digests["look"]}
     hour = time.strftime("%Y-%m-%d/%H", time.gmtime(NOW - 7200))
+    following = time.strftime("%Y-%m-%d", time.gmtime(NOW - 7200 + 86400))
     answered = []
     with Rig(tap, options) as rig:
         servers = rig.start(*kinds)
@@ -161,7 +169,7 @@ def behind_tokens(tap, kinds):
             made = Collected()
 
             def ask(target, who, method="GET", body=None):
-                target = target.format(kind=server.kind, hour=hour, day=hour[:10], when=NOW - 7200)
+                target = target.format(kind=server.kind, hour=hour, day=hour[:10], next=following, when=NOW - 7200)
                 headers = {"Authorization": f"Bearer {tokens[who]}"} if who else {}
                 if body is not None:
                     headers["Content-Type"] = "application/json"
@@ -189,7 +197,7 @@ def behind_tokens(tap, kinds):
                     made.that(visible(ask(known, who)) == visible(ask(unknown, who)), f"{known} and {unknown} with {who}")
             keys = json.loads(ask("/-/keys", "look").body)["keys"]
             made.that(f"seen.{server.kind}" in keys and all(key.startswith("seen.") for key in keys), f"listed: {keys}")
-            made.report(tap, f"{server.kind}: tokens open what they are for, and nothing else", 5 * len(GUARDED))
+            made.report(tap, f"{server.kind}: tokens open what they are for, and nothing else", 4 * len(GUARDED) + 15)
         rig.stop()
         found = [f"{path}: {name}" for path in rig.path.rglob("*") if path.is_file() and path.parent.name != "etc"
                  for name in tokens if tokens[name].encode() in path.read_bytes()]
