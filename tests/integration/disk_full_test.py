@@ -22,7 +22,7 @@ ROUNDS = int(os.environ.get("HF_TEST_ROUNDS", "10" if FULL else "1"))
 FULL_S = (1.0, 8.0) if FULL else (1.0, 2.0)
 BACK_S = 30.0
 NATS_MIB = 24
-SPOOL_MIB = 8
+SPOOL_MIB = 96 if FULL else 8  # with durability = power, all batches of the last six minutes stay there
 
 
 class SmallDisk:
