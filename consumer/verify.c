@@ -18,7 +18,7 @@
 #include "sample/sample.h"
 #include "tool.h"
 
-enum { HOURS_AT_ONCE = 16, MINUTES_AT_ONCE = 512, FAULTS_SHOWN = 10 };
+enum { HOURS_AT_ONCE = 16, MINUTES_AT_ONCE = 512, OTHERS_AT_ONCE = 5000, FAULTS_SHOWN = 10 };
 
 /* Where a walk over a table stands, and what it has just seen. */
 struct place {
@@ -46,6 +46,7 @@ struct verify {
     struct tool_progress progress;
     uint64_t hour_cells, minute_cells, key_count;
     uint64_t samples;      /* in the hours */
+    struct store_place others;
     unsigned long faults;
 };
 
@@ -215,6 +216,25 @@ static enum hf_err read_minutes(void *context, struct store_read *read)
     return err == HF_OK ? verify->err : err;
 }
 
+/* ---- ids and producers ---- */
+
+static enum hf_err read_others(void *context, struct store_read *read)
+{
+    struct verify *verify = context;
+    return store_read_others(read, OTHERS_AT_ONCE, &verify->others);
+}
+
+static enum hf_err walk_others(struct verify *verify, struct hf_why *why)
+{
+    enum hf_err err;
+    do {
+        err = tool_read(verify->tool, read_others, verify, why);
+        tool_progress(&verify->progress, verify->others.ids, "ids checked");
+    } while (err == HF_OK && !verify->others.end);
+    tool_progress_end(&verify->progress);
+    return err;
+}
+
 /* ---- the whole ---- */
 
 static enum hf_err walk(struct verify *verify, tool_read_fn read_in, unsigned at_once, const uint64_t *count,
@@ -251,6 +271,8 @@ static enum hf_err read_everything(struct verify *verify, struct hf_why *why)
     if (err == HF_OK)
         err = walk(verify, read_minutes, MINUTES_AT_ONCE, &verify->minute_cells, "minutes checked", why);
     if (err == HF_OK)
+        err = walk_others(verify, why);
+    if (err == HF_OK)
         err = tool_each_key(verify->tool, NULL, count_key, verify, why);
     if (err == HF_OK)
         err = tool_read(verify->tool, read_status, &verify->after, why);
@@ -278,8 +300,9 @@ static void conclude(struct verify *verify)
 
     if (verify->faults > FAULTS_SHOWN)
         printf("%lu faults in all\n", verify->faults);
-    printf("%s: %llu hours and %llu minutes were read, as of %s\n",
+    printf("%s: %llu hours, %llu minutes, %llu ids and %llu producers were read, as of %s\n",
            verify->faults == 0 ? "the store is consistent" : "THE STORE IS DAMAGED", (unsigned long long)verify->hour_cells, (unsigned long long)verify->minute_cells,
+           (unsigned long long)verify->others.ids, (unsigned long long)verify->others.producer_count,
            after->as_of_ms == 0 ? "its beginning" : hf_format_utc(after->as_of_ms, time));
 }
 

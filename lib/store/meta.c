@@ -62,7 +62,7 @@ enum hf_err meta_read_status(struct env *env, struct store_status *out, struct h
     if (code != 0)
         return code == DB_NOTFOUND ? HF_OK : env_fail(why, code, "reading the status of the store");
     enum hf_err err = meta_decode_status(bytes, value.size, out);
-    return err == HF_OK ? HF_OK : hf_fail(why, err, "the store's status record is damaged: put back a copy of the store");
+    return err == HF_OK ? HF_OK : hf_fail(why, err, "the store's status record, in data/meta; " STORE_DAMAGE_ADVICE);
 }
 
 void meta_encode_status(const struct store_status *status, struct hf_buf *out)

@@ -342,6 +342,35 @@ enum hf_err store_read_cells(struct store_read *read, enum store_table table, ui
     return err == HF_NOTFOUND ? HF_OK : err;
 }
 
+enum hf_err store_read_others(struct store_read *read, unsigned most, struct store_place *place)
+{
+    struct store_place now = *place;
+    struct walk walk = {.read = read, .table = now.producers ? ENV_PRODUCERS : ENV_IDS, .after = now.key_bytes > 0,
+                        .key_bytes = now.key_bytes};
+    memcpy(walk.key, now.key, now.key_bytes);
+    enum hf_err err = HF_OK;
+    for (unsigned i = 0; i < most && (err = walk_next(&walk)) == HF_OK; i++) {
+        uint64_t *count = now.producers ? &now.producer_count : &now.ids;
+        if (walk.key_bytes > sizeof now.key) {
+            err = corrupt(read, walk.table);
+            break;
+        }
+        now.key_bytes = walk.key_bytes;
+        memcpy(now.key, walk.key, walk.key_bytes);
+        ++*count;
+    }
+    if (err == HF_NOTFOUND) { /* the end of a table */
+        now.end = now.producers;
+        now.producers = true;
+        now.key_bytes = 0;
+        err = HF_OK;
+    }
+    walk_free(&walk);
+    if (err == HF_OK)
+        *place = now;
+    return err;
+}
+
 /* ---- one key over many slots ---- */
 
 /* The first record at or after `key`: its key alone. */

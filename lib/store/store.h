@@ -190,6 +190,16 @@ HF_MUST_CHECK enum hf_err store_read_producer(struct store_read *read, uint64_t 
 HF_MUST_CHECK enum hf_err store_read_id(struct store_read *read, const unsigned char id[STORE_ID_BYTES],
                                         int64_t *seen_ms);
 
+/* Read `most` ids and producers, to see whether they can be read, and how many there are: from `place` on, all zero at first,
+ * until place->end. They wait for a commit under way. */
+struct store_place {
+    bool producers, end;
+    uint32_t key_bytes;
+    unsigned char key[STORE_ID_BYTES];
+    uint64_t ids, producer_count; /* seen so far */
+};
+HF_MUST_CHECK enum hf_err store_read_others(struct store_read *read, unsigned most, struct store_place *place);
+
 HF_MUST_CHECK enum hf_err store_read_status(struct store_read *read, struct store_status *out);
 
 /* ---- write (the writer, one thread) ---- */

@@ -274,6 +274,32 @@ static void other_records_are_kept(void **state)
     store_close(&store);
 }
 
+static void others_can_be_counted(void **state)
+{
+    (void)state;
+    unsigned char id[STORE_ID_BYTES] = {0};
+    struct store_place place = {0};
+    struct store *store = open_store(STORE_WRITER);
+    struct store_write *write = begin_write(store);
+    for (uint64_t i = 0; i < 1000; i++) {
+        memcpy(id, &i, sizeof i);
+        ok(store_write_id(write, id, 1));
+        if (i < 70)
+            ok(store_write_producer(write, i, &i, sizeof i));
+    }
+    ok(store_write_commit(&write, &why));
+    unsigned calls = 0;
+    for (; !place.end && calls < 100; calls++) {
+        struct store_read *read = begin_read(store);
+        ok(store_read_others(read, 100, &place));
+        store_read_end(&read);
+    }
+    assert_int_equal(place.ids, 1000);
+    assert_int_equal(place.producer_count, 70);
+    assert_true(calls >= 11 && calls < 20);
+    store_close(&store);
+}
+
 static void what_is_aborted_never_was(void **state)
 {
     (void)state;
@@ -1290,7 +1316,7 @@ static void a_hang_ends_the_process(void **state)
 
 #define test(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_any_length), test(other_records_are_kept),
-           test(what_is_aborted_never_was), test(a_read_does_not_wait_for_a_commit),
+           test(others_can_be_counted), test(what_is_aborted_never_was), test(a_read_does_not_wait_for_a_commit),
            test(a_consistent_read_is_of_one_commit), test(ranges_of_one_key), test(cells_in_order),
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
