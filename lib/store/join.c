@@ -27,13 +27,18 @@ static void nap(void)
 }
 
 /* Every commit that was done has to be there, and nothing that was not. */
-static enum hf_err check_recovered(struct store *store, struct hf_why *why)
+static enum hf_err check_recovered(struct store *store, enum env_mode mode, struct hf_why *why)
 {
     struct share_mark least = share_least(store->share);
     struct store_status status;
-    enum hf_err err = env_check_log(store->env, atomic_load(share_written(store->share)), why);
+    enum hf_err err = meta_check_format(store->env, why);
+    if (err == HF_NOTFOUND && mode == ENV_MAKE)
+        return HF_OK; /* it is being made */
     if (err == HF_OK)
         err = meta_read_status(store->env, &status, why);
+    if (err != HF_OK)
+        return err;
+    err = env_check_log(store->env, atomic_load(share_written(store->share)), why);
     if (err == HF_OK && (status.accepted < least.accepted || status.expired < least.expired || status.as_of_ms < least.as_of_ms))
         err = HF_CORRUPT;
     if (err != HF_CORRUPT)
@@ -60,7 +65,7 @@ enum hf_err join_recover(struct store *store, enum env_mode mode, int64_t wait_m
         store->abandoned++;
     }
     err = env_open(store->path, store->cache_mb, mode, &store->env, why);
-    if (err == HF_OK && (err = check_recovered(store, why)) != HF_OK)
+    if (err == HF_OK && (err = check_recovered(store, mode, why)) != HF_OK)
         env_close(&store->env);
     if (err == HF_OK) {
         env_note_pages(store->env, share_written(store->share));
@@ -80,6 +85,18 @@ static bool usable(struct store *store)
            (phase == SHARE_CLOSED || (phase == SHARE_RUNNING && share_writer(store->share) != 0));
 }
 
+/* Whether the regions were left to themselves since they were closed. Pages in them have no checksums: what lay in a file,
+ * and not in the memory of some process, is not trusted. */
+static bool at_rest(struct store *store)
+{
+    if (share_phase(store->share) != SHARE_CLOSED)
+        return false;
+    pthread_mutex_lock(&store->mutex);
+    bool joined = store->env != NULL;
+    pthread_mutex_unlock(&store->mutex);
+    return !joined && share_alone(store->share);
+}
+
 /* Whether somebody began to recover, or means to. */
 static bool closing_in(struct store *store)
 {
@@ -96,7 +113,7 @@ static enum hf_err take_over(struct store *store, struct hf_why *why)
         return err;
     if (share_phase(store->share) == SHARE_NEW)
         err = hf_fail(why, HF_NOTFOUND, "no store in %s yet: hourfold-consumer is making it", store->path);
-    else if (!usable(store))
+    else if (!usable(store) || at_rest(store))
         err = join_recover(store, ENV_RECOVER, WAIT_MS, SHARE_CLOSED, why);
     share_disown(store->share);
     return err;
@@ -153,7 +170,7 @@ static void look_for_dead(struct store *store)
 static enum hf_err try_enter(struct store *store, struct watch *watch, struct hf_why *why)
 {
     look_for_dead(store);
-    enum hf_err err = usable(store) ? HF_OK : take_over(store, why);
+    enum hf_err err = usable(store) && !at_rest(store) ? HF_OK : take_over(store, why);
     if (err == HF_OK)
         err = share_enter(store->share);
     if (err != HF_OK)

@@ -199,6 +199,17 @@ bool share_somebody_died(const struct share *share)
     return false;
 }
 
+bool share_alone(const struct share *share)
+{
+    for (int i = 0; i < PLACES; i++) {
+        const struct place *place = &share->page->places[i];
+        pid_t pid = (pid_t)atomic_load(&place->pid);
+        if (pid != 0 && place != share->place && is_alive(pid))
+            return false;
+    }
+    return true;
+}
+
 static void free_share(struct share *share)
 {
     if (share->place != NULL)

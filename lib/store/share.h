@@ -94,6 +94,8 @@ HF_MUST_CHECK enum hf_err share_enter(struct share *share);
 void share_leave(struct share *share);
 /* Whether, in this generation, a process died while it was inside. */
 bool share_somebody_died(const struct share *share);
+/* Whether no other living process has the store open. */
+bool share_alone(const struct share *share);
 
 /* By the owner: wait until everybody has left, and keep them out. Processes still inside after half a second
  * are killed if they belong to this user. HF_TIMEOUT with what stands in the way; HF_IO. */

@@ -152,7 +152,7 @@ static unsigned kind_of(const char *path)
 static const struct copy *choose(const struct left *left)
 {
     for (;;) {
-        static const unsigned often[2][8] = {{0, 0, 0, 0, 0, 1, 1, 3}, {0, 1, 1, 1, 1, 1, 1, 1}};
+        static const unsigned often[2][8] = {{0, 0, 0, 0, 1, 1, 2, 3}, {0, 1, 1, 1, 1, 1, 1, 1}};
         unsigned kind = often[left->stream][fault_random(&seed) % 8];
         const struct copy *copy = &left->files[fault_random(&seed) % left->count];
         if (kind_of(copy->path) == kind && copy->len > 0 && strstr(copy->path, "/reserve") == NULL)
