@@ -51,7 +51,7 @@ class Watcher(threading.Thread):
                 self.answers += 1
                 if parsed(response)["value"] != 3:
                     self.faults.append(repr(response))
-            elif response.status != 503:
+            elif response.status != 503 and response.body.startswith(b"{"):  # else of the web server: its handler ended
                 self.faults.append(repr(response))
             if response.status == 200:
                 self.longest = max(self.longest, time.monotonic() - good)
