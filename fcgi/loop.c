@@ -35,15 +35,20 @@ void loop_pool_put(struct loop *loop, struct request *request)
     pthread_mutex_unlock(&loop->lock);
 }
 
-void loop_enqueue(struct loop *loop, struct request *request)
+/* When the first in the queue has waited for half as long as it may, one more would have little hope: better that it knows at once. */
+bool loop_enqueue(struct loop *loop, struct request *request)
 {
     request->next = NULL;
     pthread_mutex_lock(&loop->lock);
-    *loop->queue_end = request;
-    loop->queue_end = &request->next;
+    bool taken = loop->queue == NULL || request->whole_ms - loop->queue->whole_ms <= loop->options.queue_wait_ms / 2;
+    if (taken) {
+        *loop->queue_end = request;
+        loop->queue_end = &request->next;
+    }
     if (loop->idle > 0)
         pthread_cond_signal(&loop->changed);
     pthread_mutex_unlock(&loop->lock);
+    return taken;
 }
 
 /* The next request, waited for. NULL when there will be none. */

@@ -51,7 +51,7 @@ struct loop_options {
     const char *listen; /* "unix:/path" or "127.0.0.1:9000" or "[::1]:9000"; NULL takes descriptor 0 */
     unsigned threads;   /* that run the handler */
     size_t body_max;    /* of the body of a POST */
-    int64_t queue_wait_ms; /* the longest a request may wait for a thread; it is shed then */
+    int64_t queue_wait_ms; /* the longest a request may wait for a thread; it is shed then, or at once when others wait for half of it */
     /* Serve one request. `state` is what `thread_begin` made for this thread. Parameters and body live until the answer
      * and until the handler returns, whichever comes first. */
     void (*handle)(void *context, void *state, struct request *request);

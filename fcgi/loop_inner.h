@@ -82,7 +82,8 @@ struct loop {
 
 struct request *loop_pool_take(struct loop *loop); /* NULL when there is none */
 void loop_pool_put(struct loop *loop, struct request *request);
-void loop_enqueue(struct loop *loop, struct request *request);
+/* Have a worker take it up. False: there are too many before it. */
+bool loop_enqueue(struct loop *loop, struct request *request);
 /* False when the reactor no longer runs. */
 bool loop_mail(struct loop *loop, struct request *request);
 

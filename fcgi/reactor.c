@@ -90,7 +90,8 @@ static void pass_on(struct loop *loop, unsigned at, long long now)
     struct request *request = table_remove(loop, at);
     request->ended = request->input.ended;
     request->whole_ms = now;
-    loop_enqueue(loop, request);
+    if (!loop_enqueue(loop, request))
+        loop->options.shed(loop->options.context, request);
 }
 
 static size_t input_max(const struct loop *loop)

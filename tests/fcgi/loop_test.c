@@ -519,6 +519,7 @@ static void who_waited_too_long_is_shed(void **state)
         fcgi_send(fds[i], &(struct fcgi_ask){.method = "POST", .uri = "/x", .body = "lost"});
     }
     assert_true(fcgi_silent(fds[0], QUEUE_WAIT_MS + 100));
+    must_answer(&(struct fcgi_ask){.uri = "/x"}, 503, NULL); /* at once: it would wait in vain as these do */
     pthread_mutex_lock(&rig.lock);
     rig.blocked = false;
     pthread_cond_signal(&rig.changed);

@@ -27,3 +27,4 @@ clean-local:
 
 check_PROGRAMS += tests/integration/load
 tests_integration_load_SOURCES = tests/integration/load.c
+check-faults: tests/integration/load
