@@ -22,6 +22,7 @@
 #include "bus/bus.h"
 #include "bus/spool.h"
 #include "clock.h"
+#include "fold/cover.h"
 #include "fold/fold.h"
 #include "store/store.h"
 
@@ -51,6 +52,7 @@ struct consumer {
         int64_t as_of_ms;    /* all that was acknowledged before this is in; 0: nothing is waited for */
     } aim;
     char boot_id[SPOOL_BOOT_BYTES]; /* collect.durability = power; otherwise "" */
+    struct cover cover;      /* of the spool */
     bool spool_told;         /* the log knows that it cannot be read */
 
     /* The store's side. */

@@ -243,27 +243,28 @@ static void trim(struct consumer *consumer)
            hf_strerror(err));
 }
 
-/* Whether samples wait in the spool, which the stream knows nothing of. */
-static bool spool_is_used(struct consumer *consumer)
+/* Up to when all that was acknowledged has come into the stream by now, the spool's share included; 0: not known. */
+static int64_t covered(struct consumer *consumer)
 {
     const char *path = consumer->conf->collect.spool;
-    struct spool_survey survey = {0};
     struct hf_why why = {""};
     char quoted[HF_WHY_BYTES];
+    int64_t now_ms = real_ms();
     if (path[0] == '\0')
-        return false;
-    enum hf_err err = spool_survey(path, consumer->boot_id, &survey, &why);
+        return now_ms;
+    cover_begin(&consumer->cover);
+    enum hf_err err = spool_waiting(path, consumer->boot_id, cover_file, &consumer->cover, &why);
     if (err == HF_IO && !consumer->spool_told)
         hf_log(HF_WARNING, "spool_unseen", "why=%s text=\"as_of does not cover what waits there\"",
                hf_log_quote(why.text, strlen(why.text), quoted, sizeof quoted));
     consumer->spool_told = err == HF_IO;
-    return survey.files > 0;
+    return cover_end(&consumer->cover, now_ms);
 }
 
 /* Everything acknowledged before `asked_ms` is in the stream, up to `last_seq`: it is folded once the position is there. */
 static void aim_for(struct consumer *consumer, uint64_t last_seq, int64_t asked_ms)
 {
-    if (consumer->aim.as_of_ms == 0) {
+    if (consumer->aim.as_of_ms == 0 && asked_ms > fold_current(consumer->fold)->as_of_ms) {
         consumer->aim.position = last_seq;
         consumer->aim.as_of_ms = asked_ms;
     }
@@ -272,8 +273,7 @@ static void aim_for(struct consumer *consumer, uint64_t last_seq, int64_t asked_
 
 static void look_at_stream(struct consumer *consumer)
 {
-    int64_t asked_ms = real_ms();
-    bool all_is_in_it = !spool_is_used(consumer); /* seen after the time was taken, and before the stream is */
+    int64_t covered_ms = covered(consumer); /* found before the stream is asked */
     struct bus_stream now;
     const struct store_status *status = fold_current(consumer->fold);
     enum hf_err err = bus_stream_info(consumer->bus, &now, NULL);
@@ -288,8 +288,7 @@ static void look_at_stream(struct consumer *consumer)
     }
     bus_is(consumer, HF_OK);
     consumer->stream = now;
-    if (all_is_in_it)
-        aim_for(consumer, now.last_seq, asked_ms);
+    aim_for(consumer, now.last_seq, covered_ms);
     trim(consumer);
 }
 

@@ -643,17 +643,25 @@ static bool is_of_boot(int dir, const char *name, uint64_t producer, const char 
     return n == (ssize_t)sizeof header && memcmp(header, expected, sizeof header) == 0;
 }
 
+/* Whether batches may wait in a file of that name: `*producer` is whose. */
+static bool may_wait(int dir, const char *name, const char *boot_id, uint64_t *producer)
+{
+    if (read_name(name, "spool", producer))
+        return !is_live(dir, name);
+    return boot_id[0] != '\0' && read_name(name, "kept", producer) && !is_of_boot(dir, name, *producer, boot_id);
+}
+
 static void survey_file(int dir, const char *name, const char *boot_id, struct spool_survey *out)
 {
     uint64_t producer;
     struct stat info;
-    bool is_spool = read_name(name, "spool", &producer), damaged = !is_spool && read_name(name, "damaged", &producer);
-    bool kept = !is_spool && !damaged && read_name(name, "kept", &producer);
-    if ((!is_spool && !damaged && !kept) || fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+    bool damaged = read_name(name, "damaged", &producer);
+    bool ours = damaged || read_name(name, "spool", &producer) || read_name(name, "kept", &producer);
+    if (!ours || fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
         return;
     out->all_bytes += (uint64_t)info.st_size;
     out->damaged_files += damaged;
-    if (is_spool ? !is_live(dir, name) : kept && boot_id[0] != '\0' && !is_of_boot(dir, name, producer, boot_id)) {
+    if (may_wait(dir, name, boot_id, &producer)) {
         out->files++;
         out->bytes += (uint64_t)info.st_size;
     }
@@ -678,6 +686,21 @@ enum hf_err spool_survey(const char *path, const char *boot_id, struct spool_sur
         survey_file(dirfd(list), entry->d_name, boot_id, &survey);
     closedir(list);
     *out = survey;
+    return HF_OK;
+}
+
+enum hf_err spool_waiting(const char *path, const char *boot_id, void (*each)(void *context, uint64_t producer),
+                          void *context, struct hf_why *why)
+{
+    uint64_t producer;
+    DIR *list;
+    enum hf_err err = open_outside(path, &list, why);
+    if (err != HF_OK)
+        return err;
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        if (may_wait(dirfd(list), entry->d_name, boot_id, &producer))
+            each(context, producer);
+    closedir(list);
     return HF_OK;
 }
 

@@ -125,6 +125,10 @@ struct spool_survey {
 HF_MUST_CHECK enum hf_err spool_survey(const char *path, const char *boot_id, struct spool_survey *out,
                                        struct hf_why *why);
 
+/* Call `each` with the producer of every file in which batches may wait. For the same processes, with the same errors. */
+HF_MUST_CHECK enum hf_err spool_waiting(const char *path, const char *boot_id, void (*each)(void *context, uint64_t producer),
+                                        void *context, struct hf_why *why);
+
 /* Call `each` for all records of those files, as far as they can be read; they may be written or drained meanwhile. It reads all
  * of them. For the same processes; errors as above, and HF_NOMEM. */
 typedef void (*spool_record_fn)(void *context, const struct spool_record *record);

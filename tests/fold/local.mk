@@ -14,3 +14,7 @@ FUZZ_TARGETS += tests/fold/window_fuzz
 tests_fold_window_fuzz_SOURCES = tests/fold/window_fuzz.c
 tests_fold_window_fuzz_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += tests/fold/corpus/window
+
+UNIT_TESTS += tests/fold/cover_test
+tests_fold_cover_test_SOURCES = tests/fold/cover_test.c
+tests_fold_cover_test_LDADD = $(UNIT_LIBS)

@@ -178,6 +178,7 @@ def under_load(tap, name, choose, with_kills, durability="process", kind="lightt
         auditor.start()
         sentry.start()
         outage(rig, ledger, choose, with_kills)
+        until(lambda: sentry.asked > 20 or sentry.faults, 30, "as_of is checked")
         ledger.finish()
         sentry.finish()
         now = quiet(rig, server)
@@ -189,7 +190,8 @@ def under_load(tap, name, choose, with_kills, durability="process", kind="lightt
         tap.figure(f"{name}: {figures}; {auditor.looks} looks, at most {auditor.waited:.0f} messages and {auditor.spooled:.0f} "
                  f"bytes waited; as_of was checked {sentry.asked} times")
         tap.ok(not auditor.faults and auditor.looks > 20, f"{name}: the bounds held at every look", str(auditor.faults[:10]))
-        tap.ok(not sentry.faults and sentry.asked > 20, f"{name}: as_of covered what it said", "\n".join(sentry.faults[:5]))
+        tap.ok(not sentry.faults and sentry.asked > 20, f"{name}: as_of covered what it said",
+               "\n".join(sentry.faults[:5]))
         tap.ok((auditor.spooled > 0) == (now["collect_samples_spooled_total"] > 0) == spool, f"{name}: the spool was used, if any")
         if with_kills:
             tap.ok(told <= accepted <= known <= sent, f"{name}: told <= accepted <= known <= sent", figures)
