@@ -959,6 +959,78 @@ static void a_backup_is_of_one_moment(void **state)
     store_close(&store);
 }
 
+#define BLOCKS 75u /* of as many cells each; commit p writes p into all of block p % BLOCKS */
+#define BLOCK_CELLS 40u
+
+/* Commit and write pages back all the time. */
+static void churn(void)
+{
+    static char text[1000];
+    struct store *store;
+    child_must(try_open(STORE_WRITER, &store) == HF_OK);
+    for (uint64_t p = 1;; p++) {
+        struct store_write *write;
+        struct store_status status = {.position = p};
+        child_must(store_write_begin(store, &write, &why) == HF_OK);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)p);
+        for (unsigned i = 0; i < BLOCK_CELLS; i++)
+            child_must(store_write_cell(write, STORE_HOURS, "k", 1, (uint32_t)(i * BLOCKS + p % BLOCKS), text, sizeof text) == HF_OK);
+        child_must(store_write_status(write, &status) == HF_OK);
+        child_must(store_write_commit(&write, &why) == HF_OK);
+        if (p > BLOCKS)
+            child_must(store_checkpoint(store, &why) == HF_OK);
+    }
+}
+
+/* Every cell is as of the position that the copy has. */
+static void must_be_of_one_commit(const char *copy)
+{
+    struct store *store;
+    struct store_read *read;
+    struct store_status status;
+    struct hf_buf cell = {0};
+    struct store_options options = {.path = copy, .role = STORE_READER, .cache_mb = 8};
+    ok(store_open(&options, &store, &why));
+    read = begin_read(store);
+    ok(store_read_status(read, &status));
+    assert_true(status.position > BLOCKS);
+    for (uint32_t slot = 0; slot < BLOCKS * BLOCK_CELLS; slot++) {
+        ok(store_read_cell(read, STORE_HOURS, "k", 1, slot, &cell));
+        uint64_t ago = (status.position + BLOCKS - slot % BLOCKS) % BLOCKS;
+        assert_int_equal(strtoull((const char *)cell.data, NULL, 10), status.position - ago);
+    }
+    hf_buf_free(&cell);
+    store_read_end(&read);
+    store_close(&store);
+}
+
+static void a_store_in_use_is_copied(void **state)
+{
+    (void)state;
+    char copy[100];
+    pid_t pid = start_child(churn);
+    struct store *store = NULL;
+    struct store_status status = {0};
+    for (int64_t end_ms = now_ms() + 20000; status.position <= 2 * BLOCKS && now_ms() < end_ms; sleep_ms(20)) {
+        struct store_read *read;
+        if (store == NULL && try_open(STORE_READER, &store) != HF_OK)
+            continue;
+        if (store_read_begin(store, &read, &why) != HF_OK)
+            continue;
+        (void)!store_read_status(read, &status);
+        store_read_end(&read);
+    }
+    store_close(&store);
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    for (int i = 0; i < 5; i++) {
+        ok(store_copy(path, copy, 8, &why));
+        must_be_of_one_commit(copy);
+        store_remove(copy);
+    }
+    kill(pid, SIGKILL);
+    status_of(pid);
+}
+
 /* Whoever replaced the store died as soon as it was decided, or later: it is finished by a reader, or by a writer. */
 static void a_restore_is_finished(void **state)
 {
@@ -1321,7 +1393,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_restore_is_finished),
+           test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_store_in_use_is_copied), test(a_restore_is_finished),
            test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
