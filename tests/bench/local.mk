@@ -30,3 +30,11 @@ tests_bench_store_bench_LDADD = $(HOURFOLD_LIBS)
 bench-store: tests/bench/store_bench
 	tests/bench/store_bench
 .PHONY: bench-store
+
+EXTRA_PROGRAMS += tests/bench/answer_bench
+tests_bench_answer_bench_SOURCES = tests/bench/answer_bench.c $(ANSWER_WORLD)
+tests_bench_answer_bench_LDADD = $(UNIT_LIBS)
+
+bench-answer: tests/bench/answer_bench
+	tests/bench/answer_bench
+.PHONY: bench-answer
