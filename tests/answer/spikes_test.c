@@ -222,6 +222,24 @@ static void special_days(void **state)
         assert_true(isfinite(few[i].score) && isfinite(few[i].baseline));
 }
 
+/* The maximum of 50,000 samples lies higher than that of ten, and is no spike for that. */
+static void crowded_minutes_reach_higher(void **state)
+{
+    (void)state;
+    unsigned stand_out = 0;
+    seed();
+    for (int day = 0; day < 20; day++) {
+        for (size_t i = 0; i < MINUTES; i++) {
+            uint64_t count = i % 144 == 100 ? 50000 : 10;
+            double of_one = pow(random_unit(), 1.0 / (double)count); /* the quantile that the greatest of them is */
+            few[i] = (struct spike_minute){.count = count, .value = 20 * pow(1 - of_one, -1 / 3.0)};
+        }
+        stand_out += stand_out_of(MINUTES);
+    }
+    print_message("# %u minutes of 20 days stand out, of which 200 are crowded\n", stand_out);
+    assert_true(stand_out <= 10);
+}
+
 /* ---- the whole way, over a store ---- */
 
 #define SPIKE_MINUTE 857 /* 14:17 */
@@ -309,7 +327,7 @@ static void refusals_are_named(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        unit(planted_spikes_are_found_and_no_others), unit(ordinary_days_have_next_to_none), unit(special_days),
+        unit(planted_spikes_are_found_and_no_others), unit(ordinary_days_have_next_to_none), unit(special_days), unit(crowded_minutes_reach_higher),
         unit(a_spike_is_told_with_its_neighbours), unit(in_a_zone_and_as_csv), unit(refusals_are_named)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
