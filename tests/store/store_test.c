@@ -1031,6 +1031,39 @@ static void a_store_in_use_is_copied(void **state)
     status_of(pid);
 }
 
+static void readers_follow_a_restore(void **state)
+{
+    (void)state;
+    char restoring[120], other[100];
+    bool exists;
+    snprintf(restoring, sizeof restoring, "%s/" STORE_RESTORING, path);
+    struct store *writer = open_store(STORE_WRITER);
+    commit_cell(writer, STORE_HOURS, "k", 1, "old");
+    back_up(restoring);
+    commit_cell(writer, STORE_HOURS, "k", 1, "new");
+    fails(store_may_replace(path, &exists, &why), HF_BUSY);
+    fails(store_replace(path, &why), HF_BUSY);
+    assert_non_null(strstr(why.text, "stop hourfold-consumer"));
+    struct store *reader = open_store(STORE_READER);
+    store_close(&writer);
+    must_hold(reader, STORE_HOURS, "k", 1, "new");
+    ok(store_may_replace(path, &exists, &why));
+    assert_true(exists);
+    ok(store_replace(path, &why));
+    must_hold(reader, STORE_HOURS, "k", 1, "old");
+    store_close(&reader);
+    /* What is no store is left alone. */
+    snprintf(other, sizeof other, "%s/other", folder);
+    ok(store_may_replace(other, &exists, &why));
+    assert_false(exists);
+    assert_int_equal(mkdir(other, 0700), 0);
+    ok(store_may_replace(other, &exists, &why));
+    snprintf(other, sizeof other, "%s/other/file", folder);
+    assert_int_equal(mkdir(other, 0700), 0);
+    snprintf(other, sizeof other, "%s/other", folder);
+    fails(store_may_replace(other, &exists, &why), HF_INVALID);
+}
+
 /* Whoever replaced the store died as soon as it was decided, or later: it is finished by a reader, or by a writer. */
 static void a_restore_is_finished(void **state)
 {
@@ -1393,7 +1426,7 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
-           test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_store_in_use_is_copied), test(a_restore_is_finished),
+           test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_store_in_use_is_copied), test(readers_follow_a_restore), test(a_restore_is_finished),
            test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
            test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
