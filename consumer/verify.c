@@ -330,7 +330,7 @@ const struct tool_command verify_command = {
     .name = "verify",
     .operand = "",
     .summary = "recompute the counters from the histograms and say whether they agree",
-    .text = "Read every histogram and check that it is whole, that accepted = folded + duplicate, that folded is what\n"
+    .text = "Read all of the store. Check that every histogram is whole, that accepted = folded + duplicate, that folded is what\n"
             "the hours hold and what has expired of them, and that the minutes of an hour add up to it. Exit with 1\n"
             "when anything does not. It can run beside the consumer; the sums are exact when no samples arrive.\n",
     .needs_conf = true,
