@@ -23,7 +23,8 @@ SLOW_MS = 1000 if FULL else 3000  # a short form may share the machine with othe
 LEAST_SHARE = 0.8 if FULL else 0.5
 NORMAL_S = 10
 # MiB, at most, ever. hourfold-collect: 64 of requests being read, eight batches in the making of 1 MB with their messages, and the
-# library of NATS; the consumer: its cache of cells and that of Berkeley DB. nats-server bounds itself.
+# library of NATS; the consumer: its cache of cells and that of Berkeley DB. nats-server bounds itself. AddressSanitizer keeps what is
+# freed, so that they say nothing of a program built with it.
 BOUNDS = {"hourfold-collect": 160, "hourfold-query": 100, "hourfold-consumer": 300}
 
 
@@ -144,7 +145,8 @@ def main(tap):
         tap.ok(min(rates[100], rates[1000]) >= LEAST_SHARE * max(rates.values()),
                f"throughput stays above {LEAST_SHARE} of its peak", str(rates))
         highest = {name: max(map(highest_mib, rig.found(name))) for name in BOUNDS}
-        tap.ok(all(highest[name] <= BOUNDS[name] for name in BOUNDS), "memory stays within its bounds", str(highest))
+        if b"__asan_init" not in (BUILD / "fcgi/hourfold-collect").read_bytes():
+            tap.ok(all(highest[name] <= BOUNDS[name] for name in BOUNDS), "memory stays within its bounds", str(highest))
         tap.note(f"=> highest memory, MiB: {highest}, nats-server {highest_mib(rig.nats.pid)}, lighttpd "
                  f"{highest_mib(server.process.pid)}")
 
