@@ -57,7 +57,7 @@ struct drain {
     uint64_t records;
     uint64_t damaged;
     bool at_end;             /* nothing more to read */
-    bool unreadable;
+    enum hf_err read_err;    /* why nothing more can be read before its end, or HF_OK */
     uint64_t left[LEFT_MAX]; /* files that cannot be read */
     unsigned left_count;
 
@@ -177,7 +177,7 @@ static void publish_next(struct drain *drain)
     }
     if (err != HF_OK) {
         drain->at_end = true;
-        drain->unreadable = err != HF_NOTFOUND;
+        drain->read_err = err != HF_NOTFOUND ? err : HF_OK;
         return;
     }
     pthread_mutex_lock(&drain->lock);
@@ -228,11 +228,12 @@ static void end_file(struct drain *drain)
     char quoted[HF_WHY_BYTES];
     unsigned long long producer = spool_file_producer(drain->file), bytes = spool_file_bytes(drain->file);
     unsigned long long rest = bytes - drain->at;
-    if (drain->unreadable) {
+    if (drain->read_err != HF_OK) {
         spool_release(&drain->file);
-        if (drain->left_count < LEFT_MAX)
+        if (drain->read_err != HF_NOMEM && drain->left_count < LEFT_MAX) /* memory comes back: then it is tried again */
             drain->left[drain->left_count++] = producer;
-        hf_log(HF_ERROR, "spool_unreadable", "producer=%016llx at=%llu", producer, (unsigned long long)drain->at);
+        hf_log(HF_ERROR, "spool_unreadable", "producer=%016llx at=%llu outcome=\"%s\"", producer,
+               (unsigned long long)drain->at, hf_strerror(drain->read_err));
         return;
     }
     enum hf_err err = drain->boot_id[0] != '\0' ? spool_keep(&drain->file, drain->boot_id, &why)
@@ -249,7 +250,8 @@ static void drain_file(struct drain *drain)
 {
     struct slot *again;
     drain->at = drain->records = drain->damaged = 0;
-    drain->at_end = drain->unreadable = false;
+    drain->at_end = false;
+    drain->read_err = HF_OK;
     drain->used_below = OUT_MAX;
     for (;;) {
         enum action action = await_action(drain, &again);

@@ -246,6 +246,8 @@ static void second_process(void)
     if (open_hold(&hold) != HF_OK)
         return;
     (void)hold_await_ready(hold, 1000);
+    for (int64_t until = now_ms() + DEADLINE_MS; !memory_failed() && !spool_is_empty() && now_ms() < until;)
+        nap(); /* as far as where memory ends */
     for (int64_t until = now_ms() + 200; memory_failed() && !spool_is_empty() && now_ms() < until;)
         nap();
     memory_pause();
