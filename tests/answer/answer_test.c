@@ -17,24 +17,6 @@ static const struct conf_view views[] = {
     {.name = "beta", .keys = "search.*,a*", .stats = "average,count", .token_sha256 = HASH_BETA},
     {.name = "public", .keys = "status.*", .stats = "average", .token_sha256 = ""}};
 
-static int set_up(void **state)
-{
-    (void)state;
-    if (make_folder() != 0)
-        return -1;
-    make_samples();
-    write_world();
-    return open_to_ask();
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    close_to_ask();
-    free(samples);
-    return remove_folder();
-}
-
 /* The numbers of one statistic in `object`, against the samples of a slot. */
 static void check_one(json_object *object, const struct stat_spec *stat, int64_t start_ms, unsigned seconds)
 {
@@ -932,5 +914,5 @@ int main(void)
         /* The last one: it adds a key. */
         unit(an_hour_agrees_with_its_minutes_while_they_are_written)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_asking, tear_down_asking);
 }

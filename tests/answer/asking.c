@@ -175,3 +175,21 @@ void must_agree(const struct stat_spec *stat, double value, double low, double h
     if (sums || stat->kind == STAT_COUNT || stat->kind == STAT_THROUGHPUT || stat->kind == STAT_MIN || stat->kind == STAT_MAX)
         assert_true(exact);
 }
+
+int set_up_asking(void **state)
+{
+    (void)state;
+    if (make_folder() != 0)
+        return -1;
+    make_samples();
+    write_world();
+    return open_to_ask();
+}
+
+int tear_down_asking(void **state)
+{
+    (void)state;
+    close_to_ask();
+    free(samples);
+    return remove_folder();
+}

@@ -38,4 +38,8 @@ double naive(const struct stat_spec *stat, const double *values, size_t count, u
 /* Sums in long double are good to some 1e-16 of what was added up; order statistics have to be right to the bit. */
 void must_agree(const struct stat_spec *stat, double value, double low, double high, bool exact, double expected);
 
+/* For cmocka: the samples of world.h in a store of their own, to be asked about. */
+int set_up_asking(void **state);
+int tear_down_asking(void **state);
+
 #endif

@@ -6,24 +6,6 @@
 
 #include "answer/heatmap.h"
 
-static int set_up(void **state)
-{
-    (void)state;
-    if (make_folder() != 0)
-        return -1;
-    make_samples();
-    write_world();
-    return open_to_ask();
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    close_to_ask();
-    free(samples);
-    return remove_folder();
-}
-
 /* ---- edges ---- */
 
 static void must_choose(double min, double low, double high, double max, bool log, const char *expected)
@@ -149,5 +131,5 @@ int main(void)
     static const struct CMUnitTest tests[] = {unit(edges_are_round), unit(edges_cover_all), unit(counts_are_those_of_the_samples),
                                               unit(other_days)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_asking, tear_down_asking);
 }

@@ -2,24 +2,6 @@
 /* /-/series: rows of several keys, against the samples. */
 #include "asking.h"
 
-static int set_up(void **state)
-{
-    (void)state;
-    if (make_folder() != 0)
-        return -1;
-    make_samples();
-    write_world();
-    return open_to_ask();
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    close_to_ask();
-    free(samples);
-    return remove_folder();
-}
-
 /* Rows of KEY from a time on, one for each slot of `width_ms`. */
 static void check_rows(const char *uri, const char *stat_name, int64_t start_ms, int64_t width_ms, size_t slots)
 {
@@ -251,5 +233,5 @@ int main(void)
         unit(only_keys_that_may_be_seen), unit(cost_is_bounded), unit(without_a_store_there_are_no_rows),
         unit(only_what_is_complete_is_kept)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_asking, tear_down_asking);
 }
