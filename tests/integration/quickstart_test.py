@@ -273,5 +273,10 @@ def main(tap):
         shutil.rmtree(directory, ignore_errors=True)
 
 
+# A shell without job control starts what runs in the background with SIGINT ignored, nohup does so with SIGHUP, and a
+# script that inherits that cannot trap them. A caught signal is back at its default in what is started from here.
+for caught in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(caught, signal.default_int_handler)
+
 with Tap() as the_tap:
     main(the_tap)
