@@ -38,6 +38,7 @@ include tests/fcgi/local.mk
 include tests/consumer/local.mk
 include tests/fault/local.mk
 include tests/integration/local.mk
+include tests/browser/local.mk
 include tests/bench/local.mk
 
 check_PROGRAMS += $(FUZZ_TARGETS)
