@@ -20,6 +20,10 @@ fcgi_hourfold_collect_SOURCES = \
 	fcgi/ticket.h
 fcgi_hourfold_collect_LDADD = $(FCGI_PROGRAM_LIBS)
 
+# The pages for browsers, which hourfold-query serves; a new file has to be named in lib/answer/pages.c too.
+pagesdir = $(pkgdatadir)/pages
+dist_pages_DATA = fcgi/pages/icon.svg fcgi/pages/index.html fcgi/pages/main.js fcgi/pages/style.css
+
 pkglibexec_PROGRAMS += fcgi/hourfold-query
 fcgi_hourfold_query_SOURCES = fcgi/query.c
 fcgi_hourfold_query_LDADD = $(FCGI_PROGRAM_LIBS)

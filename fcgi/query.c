@@ -28,6 +28,7 @@ struct server {
     const struct cli_program *program;
     struct hf_conf *conf;
     struct access *access;
+    struct pages *pages;
     struct loop *loop;
 
     pthread_mutex_t lock; /* of all below */
@@ -120,8 +121,10 @@ static void handle(void *context, void *state, struct request *request)
                                    .script_name = request_param_or_null(request, "SCRIPT_NAME"),
                                    .path_info = request_param_or_null(request, "PATH_INFO"),
                                    .accept = request_param_or_null(request, "HTTP_ACCEPT"),
+                                   .accept_encoding = request_param_or_null(request, "HTTP_ACCEPT_ENCODING"),
                                    .authorization = authorization_of(request),
                                    .if_none_match = request_param_or_null(request, "HTTP_IF_NONE_MATCH"),
+                                   .pages = server->pages,
                                    .now_ms = clock_ms(CLOCK_REALTIME)};
     get_store(server, &asked);
     const struct answer_response *response = answer_request(state, &asked);
@@ -169,6 +172,18 @@ static int serve(struct server *server)
     return CLI_DONE;
 }
 
+/* Without them everything else works. */
+static enum hf_err read_pages(struct server *server)
+{
+    struct hf_why why;
+    char quoted[HF_WHY_BYTES];
+    enum hf_err err = pages_read(server->conf->query.pages, server->conf->query.dygraphs, &server->pages, &why);
+    if (err == HF_OK && why.text[0] != '\0')
+        hf_log(HF_WARNING, "pages_incomplete", "why=%s",
+               hf_log_quote(why.text, (unsigned long)strlen(why.text), quoted, sizeof quoted));
+    return err;
+}
+
 static int run(struct server *server, const struct cli_args *args)
 {
     struct hf_why why = {""};
@@ -183,12 +198,17 @@ static int run(struct server *server, const struct cli_args *args)
     int code = CLI_FAILED;
     if (access_new(server->conf, &server->access, &why) != HF_OK)
         return cli_fail(server->program, CLI_USAGE, "%s", why.text);
+    if (read_pages(server) != HF_OK) {
+        access_free(&server->access);
+        return cli_fail(server->program, CLI_FAILED, "%s", hf_strerror(HF_NOMEM));
+    }
     enum hf_err err = loop_open(&options, &server->loop, &why);
     if (err != HF_OK)
         code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     else
         code = serve(server);
     loop_close(&server->loop);
+    pages_free(&server->pages);
     access_free(&server->access);
     return code;
 }

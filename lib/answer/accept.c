@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the Accept header prefers (RFC 9110, 12.5.1). */
+/* What the headers Accept and Accept-Encoding prefer (RFC 9110, 12.5.1 and 12.5.3). */
 #include "answer/path.h"
 
 #include <string.h>
@@ -59,6 +59,17 @@ static void prefer(struct preference *preference, struct span range, const char 
     unsigned specificity = span_is(range, type) ? 3 : span_is(range, any_subtype) ? 2 : span_is(range, "*/*") ? 1 : 0;
     if (specificity > preference->specificity)
         *preference = (struct preference){specificity, quality};
+}
+
+bool query_accepts_gzip(const char *accept_encoding)
+{
+    struct span rest = {accept_encoding, accept_encoding != NULL ? strlen(accept_encoding) : 0};
+    while (rest.len > 0) {
+        struct span parameters = span_cut(&rest, ','), coding = trim(span_cut(&parameters, ';'));
+        if (span_is(coding, "gzip"))
+            return quality_of(parameters) > 0;
+    }
+    return false;
 }
 
 bool query_accepts_csv(const char *accept)

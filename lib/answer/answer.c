@@ -52,7 +52,9 @@ static bool may_see(const struct access_grant *grant, const struct query_path *p
     case PATH_HEATMAP: return access_stat(grant, path->key, path->key_bytes, "all"); /* as every percentile can be read off it */
     case PATH_KEYS: return access_any(grant);
     case PATH_HEALTH:
-    case PATH_METRICS: break;
+    case PATH_METRICS:
+    case PATH_PAGE:
+    case PATH_TO_PAGE: break;
     }
     return true;
 }
@@ -145,6 +147,8 @@ static void answer_get(struct answer *answer, const struct answer_request *reque
     case PATH_KEYS: answer_keys(answer, request); break;
     case PATH_HEALTH: answer_health(answer, request); break;
     case PATH_METRICS: answer_metrics(answer, request); break;
+    case PATH_PAGE: answer_page(answer, request); break;
+    case PATH_TO_PAGE: answer_to_page(answer); break;
     }
 }
 
@@ -186,11 +190,14 @@ const struct answer_response *answer_request(struct answer *answer, const struct
     hf_buf_u8(&answer->headers, 0);
     if (hf_buf_ok(&answer->headers) && hf_buf_ok(&answer->body)) {
         answer->response.headers = (const char *)answer->headers.data;
-        answer->response.body = answer->body.data;
-        answer->response.body_bytes = answer->body.len;
+        if (answer->response.body == NULL) {
+            answer->response.body = answer->body.data;
+            answer->response.body_bytes = answer->body.len;
+        }
     } else {
         answer->response.status = 503;
         answer->response.err = HF_NOMEM;
+        answer->response.body_bytes = 0;
         answer->response.headers = "Cache-Control: no-store\r\n";
     }
     return &answer->response;

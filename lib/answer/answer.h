@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "access/access.h"
+#include "answer/pages.h"
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -39,10 +40,12 @@ struct answer_request {
     const char *script_name;   /* SCRIPT_NAME */
     const char *path_info;     /* PATH_INFO */
     const char *accept;        /* Accept */
+    const char *accept_encoding; /* Accept-Encoding */
     const char *authorization; /* Authorization */
     const char *if_none_match; /* If-None-Match */
     struct store *store;       /* or NULL: then `no_store` says why there is none */
     enum hf_err no_store;      /* HF_NOTFOUND: none was made yet; or what store_open() failed with */
+    const struct pages *pages; /* for browsers; NULL: none */
     int64_t now_ms;
 };
 

@@ -10,6 +10,7 @@
 #include "answer/answer.h"
 #include "answer/etag.h"
 #include "answer/keys.h"
+#include "answer/pages.h"
 #include "answer/path.h"
 #include "answer/series.h"
 #include "answer/slots.h"
@@ -73,5 +74,7 @@ void answer_rows(struct answer *answer, const struct answer_request *request);
 void answer_spikes(struct answer *answer, const struct answer_request *request);
 void answer_heatmap(struct answer *answer, const struct answer_request *request);
 void answer_pattern(struct answer *answer, const struct answer_request *request);
+void answer_page(struct answer *answer, const struct answer_request *request);
+void answer_to_page(struct answer *answer);
 
 #endif

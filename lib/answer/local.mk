@@ -3,6 +3,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/answer/accept.c lib/answer/mount.c lib/answer/parameters.c lib/answer/part.c lib/answer/part.h \
 	lib/answer/globs.c lib/answer/globs.h lib/answer/uri.c lib/answer/uri.h \
 	lib/answer/answer.c lib/answer/answer.h lib/answer/inside.h lib/answer/reply.c lib/answer/layout.c \
+	lib/answer/answer_page.c lib/answer/pages.c lib/answer/pages.h \
 	lib/answer/answer_rows.c lib/answer/answer_series.c lib/answer/render_rows.c \
 	lib/answer/answer_heatmap.c lib/answer/heatmap.c lib/answer/heatmap.h lib/answer/render_heatmap.c \
 	lib/answer/answer_pattern.c lib/answer/render_pattern.c \

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "answer/pages.h"
 #include "answer/part.h"
 #include "base/num.h"
 
@@ -23,7 +24,25 @@ static enum hf_err no_such_path(struct sample_fault *fault)
 {
     return part_fail(fault, HF_NOTFOUND, "not_found", "",
                      "There is nothing at this path. Known are /<key>/<stat>/<date>/<hour>, /<key>/<stat>/<date>, /-/series, "
-                     "/-/spikes, /-/heatmap, /-/pattern, /-/keys, /-/health and /-/metrics.");
+                     "/-/spikes, /-/heatmap, /-/pattern, /-/keys, /-/health and /-/metrics, and pages for browsers at /-/.");
+}
+
+/* "/-/" and the files that it needs; "/" and "/-" lead there. */
+static enum hf_err read_page(const struct span *parts, size_t count, struct query_path *out, struct sample_fault *fault)
+{
+    char area[PART_BYTES], name[PART_BYTES];
+    size_t len;
+    if (count < 1 || count > 2 || !uri_decode(parts[0], false, area, sizeof area, &len))
+        return no_such_path(fault);
+    if (count == 1 && (*area == '\0' || strcmp(area, "-") == 0)) {
+        out->kind = PATH_TO_PAGE;
+        return HF_OK;
+    }
+    if (count == 1 || strcmp(area, "-") != 0 || !uri_decode(parts[1], false, name, sizeof name, &len))
+        return no_such_path(fault);
+    out->page = pages_number(name);
+    out->kind = PATH_PAGE;
+    return out->page >= 0 ? HF_OK : no_such_path(fault);
 }
 
 static enum hf_err read_service(const struct span *parts, size_t count, struct query_path *out,
@@ -43,7 +62,7 @@ static enum hf_err read_service(const struct span *parts, size_t count, struct q
                 out->kind = services[i].kind;
                 return HF_OK;
             }
-    return no_such_path(fault);
+    return read_page(parts, count, out, fault);
 }
 
 /* Split "/a/b" into a and b. More than PARTS_MAX is PARTS_MAX + 1. */

@@ -20,7 +20,9 @@
 #include "sample/sample.h"
 
 enum path_kind {
-    PATH_HOUR, PATH_DAY, PATH_SERIES, PATH_SPIKES, PATH_HEATMAP, PATH_PATTERN, PATH_KEYS, PATH_HEALTH, PATH_METRICS
+    PATH_HOUR, PATH_DAY, PATH_SERIES, PATH_SPIKES, PATH_HEATMAP, PATH_PATTERN, PATH_KEYS, PATH_HEALTH, PATH_METRICS,
+    PATH_PAGE,   /* for browsers */
+    PATH_TO_PAGE /* where one begins that has only the address of the machine */
 };
 enum path_format { PATH_JSON, PATH_CSV };
 
@@ -48,6 +50,7 @@ struct query_path {
     char prefix[SAMPLE_KEY_MAX + 1]; /* PATH_KEYS */
     char after[SAMPLE_KEY_MAX + 1];
     unsigned limit;
+    int page; /* PATH_PAGE: its number, of answer/pages.h */
 };
 
 /* How many bytes at the start of `uri` are the prefix that the web server mounted the program at, the path of the query
@@ -64,5 +67,8 @@ HF_MUST_CHECK enum hf_err query_path_read(const char *uri, const char *accept, s
 /* Does this Accept header (NULL: absent) want CSV rather than JSON? By quality; at equal quality only when CSV was named
  * and JSON was not. */
 bool query_accepts_csv(const char *accept);
+
+/* Does this Accept-Encoding header (NULL: absent) name gzip? */
+bool query_accepts_gzip(const char *accept_encoding);
 
 #endif

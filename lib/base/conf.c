@@ -110,10 +110,10 @@ static enum hf_err store_value(struct loaded *loaded, const struct conf_option *
 
 static enum hf_err store_default(struct loaded *loaded, const struct conf_option *option)
 {
-    static const char variable[] = "${localstatedir}";
-    const char *value = option->fallback;
-    if (strncmp(value, variable, sizeof variable - 1) == 0) {
-        value = keep_text(loaded, HF_LOCALSTATEDIR, sizeof HF_LOCALSTATEDIR - 1, value + sizeof variable - 1);
+    const char *value;
+    const struct conf_directory *directory = conf_directory_of(option->fallback, &value);
+    if (directory != NULL) {
+        value = keep_text(loaded, directory->path, strlen(directory->path), value);
         if (value == NULL)
             return HF_NOMEM;
     }

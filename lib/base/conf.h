@@ -7,8 +7,8 @@
  * etc/hourfold.conf and the manual page hourfold.conf(5) all come from it.
  *
  * The order, later over earlier: the default; the file; the environment
- * variable HOURFOLD_<SECTION>_<NAME>. A string option's default may hold
- * ${localstatedir}, replaced when the library is built.
+ * variable HOURFOLD_<SECTION>_<NAME>. A string option's default may begin
+ * with ${localstatedir} or ${pkgdatadir}, directories of the installation, known when the library is built.
  */
 #ifndef HF_BASE_CONF_H
 #define HF_BASE_CONF_H
@@ -72,6 +72,8 @@ struct hf_conf {
         int64_t threads;
         int64_t max_cells;
         const char *cors_origin;
+        const char *pages;    /* a directory, or "" for none */
+        const char *dygraphs; /* a directory */
     } query;
     const struct conf_view *views;
     size_t view_count;
@@ -96,13 +98,13 @@ void conf_free(struct hf_conf **conf); /* NULL inside is allowed; sets it to NUL
 
 /* ---- the table, printed ---- */
 
-/* Each writes the options of base/options.def; the caller checks the stream for errors. `localstatedir` stands in
- * defaults for ${localstatedir}; NULL is the one of this build. */
+/* Each writes the options of base/options.def; the caller checks the stream for errors. In a template
+ * the directories of the installation in defaults are "@localstatedir@" and "@pkgdatadir@", else they are those of this build. */
 
 /* The commented INI file that is installed as hourfold.conf: all options, each with its default, as comments. */
-void conf_print_ini(FILE *out, const char *localstatedir);
+void conf_print_ini(FILE *out, bool template);
 /* The options as a part of a manual page, in mdoc(7). */
-void conf_print_mdoc(FILE *out, const char *localstatedir);
+void conf_print_mdoc(FILE *out, bool template);
 /* Options with their defaults for --help, of the sections in `sections`: names with spaces between. */
 void conf_print_help(FILE *out, const char *sections);
 

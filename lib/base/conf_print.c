@@ -29,15 +29,15 @@ static void print_wrapped(FILE *out, const char *indent, const char *text, size_
     fputc('\n', out);
 }
 
-static void print_default(FILE *out, const struct conf_option *option, const char *localstatedir)
+static void print_default(FILE *out, const struct conf_option *option, bool template)
 {
-    static const char variable[] = "${localstatedir}";
-    const char *value = option->fallback;
-    if (strncmp(value, variable, sizeof variable - 1) == 0) {
-        fputs(localstatedir == NULL ? HF_LOCALSTATEDIR : localstatedir, out);
-        value += sizeof variable - 1;
-    }
-    fputs(value, out);
+    const char *rest;
+    const struct conf_directory *directory = conf_directory_of(option->fallback, &rest);
+    if (directory != NULL && template)
+        fprintf(out, "@%s@", directory->name);
+    else if (directory != NULL)
+        fputs(directory->path, out);
+    fputs(rest, out);
 }
 
 /* The options of one section: `*first`, and how many. */
@@ -59,18 +59,18 @@ static bool is_view(const struct conf_section *section) { return strcmp(section-
 
 /* ---- INI ---- */
 
-static void print_ini_option(FILE *out, const struct conf_option *option, const char *localstatedir)
+static void print_ini_option(FILE *out, const struct conf_option *option, bool template)
 {
     char range[CONF_RANGE_TEXT];
     fputc('\n', out);
     print_wrapped(out, "# ", option->text, LINE_COLUMNS);
     fprintf(out, "# Permitted: %s.\n", conf_range(option, range));
     fprintf(out, "#%s =%s", option->name, *option->fallback == '\0' ? "" : " ");
-    print_default(out, option, localstatedir);
+    print_default(out, option, template);
     fputc('\n', out);
 }
 
-void conf_print_ini(FILE *out, const char *localstatedir)
+void conf_print_ini(FILE *out, bool template)
 {
     fputs("# What hourfold-collect, hourfold-query, hourfold-consumer and hourfold read. Every option is here with\n"
           "# its default; take the \"#\" away before its name to change it. \"hourfold check-config\" reads the file\n"
@@ -86,7 +86,7 @@ void conf_print_ini(FILE *out, const char *localstatedir)
         if (!is_view(&conf_sections[i]))
             fprintf(out, "[%s]\n", conf_sections[i].name);
         for (size_t n = 0; n < count; n++)
-            print_ini_option(out, &options[n], localstatedir);
+            print_ini_option(out, &options[n], template);
     }
 }
 
@@ -106,19 +106,19 @@ static void print_sentences(FILE *out, const char *text)
     fputc('\n', out);
 }
 
-static void print_mdoc_option(FILE *out, const struct conf_option *option, const char *localstatedir)
+static void print_mdoc_option(FILE *out, const struct conf_option *option, bool template)
 {
     char range[CONF_RANGE_TEXT];
     fprintf(out, ".It Ic %s No = ", option->name);
     if (*option->fallback == '\0')
         fputs("\\&", out);
-    print_default(out, option, localstatedir);
+    print_default(out, option, template);
     fputc('\n', out);
     print_sentences(out, option->text);
     fprintf(out, "Permitted: %s.\n", conf_range(option, range));
 }
 
-void conf_print_mdoc(FILE *out, const char *localstatedir)
+void conf_print_mdoc(FILE *out, bool template)
 {
     for (size_t i = 0; i < conf_section_count; i++) {
         const struct conf_option *options;
@@ -127,7 +127,7 @@ void conf_print_mdoc(FILE *out, const char *localstatedir)
         print_sentences(out, conf_sections[i].text);
         fputs(".Bl -tag -width Ds\n", out);
         for (size_t n = 0; n < count; n++)
-            print_mdoc_option(out, &options[n], localstatedir);
+            print_mdoc_option(out, &options[n], template);
         fputs(".El\n", out);
     }
 }
@@ -154,7 +154,7 @@ void conf_print_help(FILE *out, const char *sections)
         for (size_t n = 0; n < count; n++) {
             char range[CONF_RANGE_TEXT];
             fprintf(out, "  %s =%s", options[n].name, *options[n].fallback == '\0' ? "" : " ");
-            print_default(out, &options[n], NULL);
+            print_default(out, &options[n], false);
             fprintf(out, "   (%s)\n", conf_range(&options[n], range));
             print_wrapped(out, "      ", options[n].text, LINE_COLUMNS);
         }

@@ -37,6 +37,24 @@ const struct conf_section conf_sections[] = {
 };
 const size_t conf_section_count = sizeof conf_sections / sizeof *conf_sections;
 
+/* ---- directories ---- */
+
+const struct conf_directory *conf_directory_of(const char *fallback, const char **rest)
+{
+    static const struct conf_directory directories[] = {{"localstatedir", HF_LOCALSTATEDIR}, {"pkgdatadir", HF_PKGDATADIR}};
+    *rest = fallback;
+    if (fallback[0] != '$' || fallback[1] != '{')
+        return NULL;
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+        size_t len = strlen(directories[i].name);
+        if (strncmp(fallback + 2, directories[i].name, len) == 0 && fallback[2 + len] == '}') {
+            *rest = fallback + 2 + len + 1;
+            return &directories[i];
+        }
+    }
+    return NULL;
+}
+
 /* ---- units ---- */
 
 struct scale {

@@ -47,4 +47,13 @@ const char *conf_range(const struct conf_option *option, char out[CONF_RANGE_TEX
  * check it and leave `number` as it is. */
 HF_MUST_CHECK enum hf_err conf_read_value(const struct conf_option *option, const char *value, int64_t *number);
 
+/* A directory of the installation, known when the library is built. */
+struct conf_directory {
+    const char *name; /* as in ${name} */
+    const char *path;
+};
+
+/* The directory that a default begins with, and what comes after it; NULL and all of it where there is none. */
+const struct conf_directory *conf_directory_of(const char *fallback, const char **rest);
+
 #endif

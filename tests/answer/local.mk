@@ -33,6 +33,10 @@ UNIT_TESTS += tests/answer/keys_test
 tests_answer_keys_test_SOURCES = tests/answer/keys_test.c $(ANSWER_WORLD)
 tests_answer_keys_test_LDADD = $(UNIT_LIBS)
 
+UNIT_TESTS += tests/answer/pages_test
+tests_answer_pages_test_SOURCES = tests/answer/pages_test.c $(ANSWER_WORLD)
+tests_answer_pages_test_LDADD = $(UNIT_LIBS)
+
 UNIT_TESTS += tests/answer/spikes_test
 tests_answer_spikes_test_SOURCES = tests/answer/spikes_test.c $(ANSWER_WORLD)
 tests_answer_spikes_test_LDADD = $(UNIT_LIBS)

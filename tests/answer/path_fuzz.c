@@ -88,6 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_series(&path);
     else if (path.kind == PATH_SERIES || path.kind == PATH_PATTERN)
         check_times(&path);
+    else if (path.kind == PATH_PAGE)
+        must(path.page >= 0);
     else
         check_keys(&path);
     free(text);

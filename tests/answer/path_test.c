@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include "answer/pages.h"
 #include "answer/path.h"
 #include "base/utc.h"
 
@@ -176,12 +177,47 @@ static void malformed_parts_are_named(void **state)
     rejected("/a/min/y/z?by=x", HF_INVALID, "bad_date", "date");
 }
 
+static void pages_are_a_fixed_list(void **state)
+{
+    (void)state;
+    static const char *const to_page[] = {"/", "/?", "/-", "/-?key=a"}, *const pages[] = {"", "style.css", "main.js", "dygraph.min.js"};
+    for (size_t i = 0; i < sizeof to_page / sizeof *to_page; i++)
+        assert_int_equal(accepted(to_page[i], NULL).kind, PATH_TO_PAGE);
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        char uri[100];
+        snprintf(uri, sizeof uri, "/-/%s?key=a&format=xml", pages[i]);
+        struct query_path path = accepted(uri, NULL);
+        assert_int_equal(path.kind, PATH_PAGE);
+        assert_int_equal(path.page, pages_number(pages[i]));
+    }
+    assert_int_equal(accepted("/-/style%2ecss", NULL).page, pages_number("style.css"));
+    static const char *const hostile[] = {"/-/..%2fstyle.css", "/-/%2e%2e/style.css", "/-/.", "/-/..", "/-/style.css%2f", "/-/../hourfold.conf",
+                                          "/-/\\style.css", "/-/%5cstyle.css", "/%2d/../style.css", "/-/etc%2fpasswd", "/-//", "/-/style.css/"};
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        struct query_path path;
+        struct sample_fault fault;
+        assert_int_not_equal(query_path_read(hostile[i], NULL, &path, &fault), HF_OK);
+    }
+}
+
+static void gzip_is_named(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"gzip", "deflate, gzip", "br;q=1.0, GZIP ; q=0.1", "gzip;q=1"},
+                             *const no[] = {"", "identity", "gzip;q=0", "deflate, gzip;q=0.0", "x-gzip", "gzip;q=x", "gzi p", ","};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        assert_true_of(query_accepts_gzip(yes[i]), "%s", yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_true_of(!query_accepts_gzip(no[i]), "%s", no[i]);
+    assert_false(query_accepts_gzip(NULL));
+}
+
 static void unknown_paths_are_not_found(void **state)
 {
     (void)state;
     static const char *const uris[] = {
-        "", "/", "//", "/?", "?", "/a", "/a/", "/a/median", "/a/median/2026-11-23/18/", "/a/median/2026-11-23/18/0",
-        "/a/median/2026-11-23/18//", "/a/b/c/d/e/f/g/h", "/-", "/-/", "/-/key", "/-/keys%00", "/-/Keys", "/-/%", "/%/keys",
+        "", "//", "?", "/a", "/a/", "/a/median", "/a/median/2026-11-23/18/", "/a/median/2026-11-23/18/0",
+        "/a/median/2026-11-23/18//", "/a/b/c/d/e/f/g/h", "/-/key", "/-/index.html", "/-/style.css%00", "/-/STYLE.css", "/-/keys%00", "/-/Keys", "/-/%", "/%/keys",
         "/-%2fkeys", "/-//keys/x/y", "a/median/2026-11-23/18", "http://host/a/median/2026-11-23/18", "*", "/collect",
         "/favicon.ico", "/-/healthhealthhealthhealthhealthhealthhealth"};
     for (size_t i = 0; i < sizeof uris / sizeof *uris; i++)
@@ -341,5 +377,5 @@ static void statistics_have_one_name(void **state)
 }
 
 UNIT_TESTS(unit(hours_are_read), unit(other_paths_are_read), unit(times_and_zones_are_read), unit(parameters_of_series_are_checked), unit(malformed_parts_are_named),
-           unit(unknown_paths_are_not_found), unit(bad_parameters_are_named), unit(mounts_are_found),
+           unit(unknown_paths_are_not_found), unit(pages_are_a_fixed_list), unit(gzip_is_named), unit(bad_parameters_are_named), unit(mounts_are_found),
            unit(accept_is_weighed), unit(statistics_have_one_name))

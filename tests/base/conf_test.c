@@ -242,7 +242,7 @@ static void the_installed_file_holds_the_defaults(void **state)
     FILE *file = tmpfile();
     struct hf_buf text = {0};
     assert_non_null(file);
-    conf_print_ini(file, NULL);
+    conf_print_ini(file, false);
     rewind(file);
     while (fgets(line, sizeof line, file) != NULL && strcmp(line, "#[view NAME]\n") != 0) {
         bool option = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';

@@ -9,9 +9,9 @@ int main(int argc, char **argv)
 {
     const char *form = argc == 2 ? argv[1] : "";
     if (strcmp(form, "ini") == 0)
-        conf_print_ini(stdout, "@localstatedir@");
+        conf_print_ini(stdout, true);
     else if (strcmp(form, "mdoc") == 0)
-        conf_print_mdoc(stdout, "@localstatedir@");
+        conf_print_mdoc(stdout, true);
     else if (strcmp(form, "help") == 0)
         conf_print_help(stdout, "store bus consumer collect query view");
     else

@@ -179,6 +179,7 @@ class Rig:
             if not found:
                 raise RigError(f"{name} is not built")
             shutil.copy(found[0], self.path / "libexec" / name)
+        shutil.copytree(SOURCE / "fcgi" / "pages", self.path / "pages")
 
     def program(self, name):
         return str(self.path / "libexec" / name)
@@ -227,6 +228,7 @@ class Rig:
 
     def write_configuration(self):
         options = {"store.path": self.path / "state" / "store", "bus.url": f"nats://127.0.0.1:{self.nats_port}",
+                   "query.pages": self.path / "pages",
                    **self.options}
         sections = {}
         for option, value in options.items():
