@@ -174,18 +174,14 @@ static int open_handle(const char *path, enum env_mode mode, DB_ENV *handle)
     return code;
 }
 
-/* What Berkeley DB does not look at. Whether pages have checksums is told by the first one of a table, which has none where it says
- * no. */
+/* Whether recovery left a hole in it. */
 static int check_table(const struct env *env, DB *db)
 {
-    u_int32_t flags = 0;
     int fd;
-    int code = db->get_flags(db, &flags);
-    if (code == 0 && (flags & DB_CHKSUM) == 0)
-        return DB_CHKSUM_FAIL;
-    if (code == 0 && env->holes.len > 0 && (code = db->fd(db, &fd)) == 0)
-        code = page_check_holes(&env->holes, fd);
-    return code;
+    if (env->holes.len == 0)
+        return 0;
+    int code = db->fd(db, &fd);
+    return code == 0 ? page_check_holes(&env->holes, fd) : code;
 }
 
 static int open_table(struct env *env, enum env_table table, bool makes, DB_TXN *txn)
@@ -251,7 +247,9 @@ enum hf_err env_check_tables(const char *path, struct hf_why *why)
         env_forget();
         snprintf(file, sizeof file, "%s/data/%s", path, tables[table].name);
         page_watch_holes(&holes);
-        int code = db_create(&db, NULL, 0);
+        int code = page_check_first(file);
+        if (code == 0)
+            code = db_create(&db, NULL, 0);
         if (code == 0) {
             db->set_errcall(db, listen);
             code = db->verify(db, file, NULL, NULL, 0); /* it frees the handle, too */
@@ -264,6 +262,19 @@ enum hf_err env_check_tables(const char *path, struct hf_why *why)
             err = env_fail(why, code, file);
     }
     return err;
+}
+
+/* Before Berkeley DB sees them. */
+static enum hf_err check_first_pages(const char *path, struct hf_why *why)
+{
+    char file[ENV_PATH_BYTES];
+    for (enum env_table table = 0; table < ENV_TABLES; table++) {
+        snprintf(file, sizeof file, "%s/data/%s", path, tables[table].name);
+        int code = page_check_first(file);
+        if (code != 0)
+            return env_fail(why, code, file);
+    }
+    return HF_OK;
 }
 
 static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode mode, struct env *env, struct hf_why *why)
@@ -287,6 +298,9 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
         if (err != HF_OK)
             return err;
     }
+    enum hf_err err = check_first_pages(path, why);
+    if (err != HF_OK)
+        return err;
     code = configure(handle, path, cache_mb);
     if (code == 0)
         code = open_handle(path, mode, handle);
@@ -297,7 +311,7 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
     if (code != 0)
         return env_fail(why, code, what);
     bool missing = false;
-    enum hf_err err = mode == ENV_JOIN ? HF_OK : look_for_tables(path, &missing, why);
+    err = mode == ENV_JOIN ? HF_OK : look_for_tables(path, &missing, why);
     if (err != HF_OK)
         return err;
     enum env_table table = 0;

@@ -2,6 +2,7 @@
 #include "store/page.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
@@ -16,6 +17,36 @@
 #define NUMBER_BYTES 12u /* of sequence and page number together */
 #define TYPE_AT 25u
 
+static bool all_zero(const unsigned char *bytes, size_t len)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+/* ---- the first page ---- */
+
+/* Which kind of table it is, and how it is laid out. */
+#define MAGIC_AT 12u
+#define PAGESIZE_AT 20u
+#define FLAGS_AT 26u
+#define TYPE 9u         /* of the first page of a btree */
+#define HAS_CHECKSUM 1u
+
+int page_check_first(const char *file)
+{
+    unsigned char page[FLAGS_AT + 1];
+    uint32_t magic, page_bytes;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof page, 0);
+    if (fd >= 0)
+        close(fd);
+    if (n != (ssize_t)sizeof page || all_zero(page, sizeof page))
+        return 0; /* not there, or not written yet: Berkeley DB knows better */
+    memcpy(&magic, page + MAGIC_AT, sizeof magic);
+    memcpy(&page_bytes, page + PAGESIZE_AT, sizeof page_bytes);
+    bool ours = magic == DB_BTREEMAGIC && page_bytes == PAGE_BYTES_OF_TABLES;
+    return ours && page[TYPE_AT] == TYPE && page[FLAGS_AT] == HAS_CHECKSUM ? 0 : DB_CHKSUM_FAIL;
+}
+
 /* ---- holes ---- */
 
 struct hole {
@@ -27,11 +58,6 @@ struct hole {
 static _Thread_local struct hf_buf *watched;
 
 void page_watch_holes(struct hf_buf *holes) { watched = holes; }
-
-static bool all_zero(const unsigned char *bytes, size_t len)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
-}
 
 static bool has_empty_head(const unsigned char *page) { return page[TYPE_AT] == 0 && all_zero(page, NUMBER_BYTES); }
 

@@ -30,6 +30,11 @@
 /* Have Berkeley DB read and write through here. Before the first environment is opened. */
 void page_use(void);
 
+/* The first page of a table says whether it has a checksum itself, and what else there is to a table. What is damaged there is
+ * believed by those that look into it, up to how much memory to take: so this comes before them. 0 when it is that of one of ours, or
+ * there is none yet; DB_CHKSUM_FAIL otherwise. */
+int page_check_first(const char *file);
+
 /* ---- holes ---- */
 
 /* The holes that this thread meets while it recovers are permitted, and go into `holes` (empty at first, freed by the caller), until
