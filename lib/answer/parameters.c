@@ -119,22 +119,33 @@ static enum hf_err read_date(const struct parameter *parameter, struct span raw,
     return part_date(raw, true, out, fault);
 }
 
+/* Unix seconds from the year 5138 on: these are milliseconds, as JavaScript and Grafana have them. */
+#define MS_FROM UINT64_C(100000000000)
+
+static enum hf_err parse_time(const char *text, size_t len, struct query_time *out)
+{
+    uint64_t ms;
+    out->date = hf_parse_date(text, len, &out->ms) == HF_OK;
+    if (out->date)
+        return HF_OK;
+    if (hf_parse_u64(text, len, HF_UTC_MAX_MS, &ms) == HF_OK && ms >= MS_FROM) {
+        out->ms = (int64_t)ms;
+        return HF_OK;
+    }
+    return sample_parse_time(text, len, &out->ms);
+}
+
 /* A "+" stands for itself here: offsets have one, and nothing else in a time or a zone needs it. */
 static enum hf_err read_time(const struct parameter *parameter, struct span raw, struct sample_fault *fault,
                              struct query_time *out)
 {
     char text[PART_BYTES];
     size_t len;
-    enum hf_err err = uri_decode(raw, false, text, sizeof text, &len) ? HF_OK : HF_INVALID;
-    if (err == HF_OK) {
-        out->given = true;
-        out->date = hf_parse_date(text, len, &out->ms) == HF_OK;
-        if (!out->date)
-            err = sample_parse_time(text, len, &out->ms);
-    }
+    enum hf_err err = uri_decode(raw, false, text, sizeof text, &len) ? parse_time(text, len, out) : HF_INVALID;
     if (err != HF_OK || out->ms < 0 || out->ms >= HF_UTC_MAX_MS)
-        return bad(parameter, "permitted are Unix seconds, a time as 2026-11-23T18:00:00Z and a day as 2026-11-23, from 1970 "
-                              "on", fault);
+        return bad(parameter, "permitted are Unix seconds or milliseconds, a time as 2026-11-23T18:00:00Z and a day as 2026-11-23, "
+                              "from 1970 on", fault);
+    out->given = true;
     return HF_OK;
 }
 
