@@ -235,6 +235,11 @@ static bool read_body(const struct server *server, struct request *request, enum
         refuse(server, request, 415, "", "unsupported_type", "send application/json or text/plain", "");
         return false;
     }
+    if (!route_encoding_is_none(request_param(request, "HTTP_CONTENT_ENCODING"))) {
+        refuse(server, request, 415, "Accept-Encoding: identity\r\n", "unsupported_type",
+               "send the body without Content-Encoding, not compressed", "");
+        return false;
+    }
     enum hf_err err = request_body(request, &body, &len);
     if (err == HF_FULL) {
         refuse(server, request, 413, "", "too_large", "the body is longer than collect.max_body", "");

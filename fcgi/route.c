@@ -36,3 +36,8 @@ bool route_type_is_json(const char *content_type)
             return true;
     return false;
 }
+
+bool route_encoding_is_none(const char *content_encoding)
+{
+    return content_encoding[0] == '\0' || strcasecmp(content_encoding, "identity") == 0;
+}

@@ -18,4 +18,7 @@ enum route route_of(const char *uri, const char **query, size_t *query_bytes);
  * navigator.sendBeacon(). */
 bool route_type_is_json(const char *content_type);
 
+/* Whether a Content-Encoding, or "" for none, leaves the body as it is. */
+bool route_encoding_is_none(const char *content_encoding);
+
 #endif

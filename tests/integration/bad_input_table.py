@@ -268,6 +268,8 @@ REQUESTS = [
     by_post("key=a&value=1", 415, "unsupported_type", None, headers=FORM),
     by_post('{"a":1}', 415, "unsupported_type", None, headers={"Content-Type": "multipart/form-data; boundary=x"}),
     by_post('{"a":1}', 415, "unsupported_type", None, headers={}),
+    by_post('{"a":1}', 415, "unsupported_type", None, headers={**JSON, "Content-Encoding": "gzip"}),
+    by_post('{"control.encoding":1}', *KEPT, headers={**JSON, "Content-Encoding": "identity"}),
     by_post(one_value(), 415, "unsupported_type", None, headers=FORM, target="/collect/collectd"),
     ("PUT", "/collect?key=a&value=1", {}, b"", (405, "method_not_allowed", None)),
     ("PUT", "/collect", JSON, b'{"a":1}', (405, "method_not_allowed", None)),
