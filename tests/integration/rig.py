@@ -392,7 +392,8 @@ class Rig:
 
 
 PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
-            "curl": "curl", "chromium": "chromium", "mod_fcgid": "libapache2-mod-fcgid", "write_http": "libcurl3-gnutls, libyajl2"}
+            "curl": "curl", "chromium": "chromium", "prometheus": "prometheus", "mod_fcgid": "libapache2-mod-fcgid",
+            "write_http": "libcurl3-gnutls, libyajl2"}
 
 
 def there(tool):
