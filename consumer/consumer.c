@@ -78,6 +78,7 @@ static void log_restart_needed(const struct hf_conf *was, const struct hf_conf *
         strcmp(was->bus.subject, now->bus.subject) != 0 ||
         strcmp(was->bus.credentials, now->bus.credentials) != 0 || strcmp(was->bus.tls_ca, now->bus.tls_ca) != 0 ||
         was->bus.replicas != now->bus.replicas || was->bus.max_messages != now->bus.max_messages ||
+        was->bus.max_mb != now->bus.max_mb ||
         was->bus.max_age_ms != now->bus.max_age_ms)
         hf_log(HF_WARNING, "restart_needed", "text=\"[bus] is read at the start alone\"");
     if (strcmp(was->collect.spool, now->collect.spool) != 0 || was->collect.durability != now->collect.durability)

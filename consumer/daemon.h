@@ -42,6 +42,7 @@ struct consumer {
     bool attached;           /* messages are being delivered */
     bool ready;              /* and were so at least once */
     struct bus_stream stream; /* as last heard */
+    uint64_t storage_bytes;   /* what the server lets us keep in it; 0: as much as we like */
     struct store_view view;   /* of the bus, for others to see */
     int64_t stuck_ms;         /* when it was last found stuck */
     struct back_off attach;

@@ -131,6 +131,11 @@ static void attach(struct consumer *consumer)
         hf_log(was == 0 ? HF_WARNING : HF_ERROR, "stream_gap",
                "position=%llu first=%llu missing=%llu text=\"messages are gone from the stream that were never folded\"",
                (unsigned long long)was, (unsigned long long)consumer->stream.first_seq, (unsigned long long)missing);
+    err = bus_storage_limit(consumer->bus, &consumer->storage_bytes, &why);
+    if (err != HF_OK) {
+        attach_failed(consumer, err, why.text);
+        return;
+    }
     err = bus_deliver_from(consumer->bus, first_to_deliver(consumer), &why);
     if (err != HF_OK) {
         attach_failed(consumer, err, why.text);
@@ -223,14 +228,28 @@ enum hf_err feed(struct consumer *consumer, int64_t until_ms)
 
 /* ---- look ---- */
 
-static void trim(struct consumer *consumer)
+/* How many messages the stream may hold, as large as those are that it has. */
+static uint64_t most_messages(const struct consumer *consumer)
 {
     const struct bus_stream *stream = &consumer->stream;
     uint64_t most = (uint64_t)consumer->conf->bus.max_messages;
+    uint64_t bytes = (uint64_t)consumer->conf->bus.max_mb << 20;
+    if (consumer->storage_bytes > 0 && consumer->storage_bytes < bytes)
+        bytes = consumer->storage_bytes;
+    if (stream->messages == 0 || stream->bytes < stream->messages)
+        return most;
+    uint64_t fit = bytes / (stream->bytes / stream->messages);
+    return fit < most ? fit : most;
+}
+
+static void trim(struct consumer *consumer)
+{
+    const struct bus_stream *stream = &consumer->stream;
+    uint64_t most = most_messages(consumer);
     struct hf_why why = {""};
-    if (stream->messages < most / 100 * NEARLY_FULL)
+    if (stream->messages < most * NEARLY_FULL / 100)
         return;
-    uint64_t before = stream->first_seq + (stream->messages - most / 100 * TRIMMED);
+    uint64_t before = stream->first_seq + (stream->messages - most * TRIMMED / 100);
     if (before > consumer->synced_position)
         before = consumer->synced_position; /* the message at the position stays, to be recognised */
     if (before <= stream->first_seq)
@@ -305,6 +324,6 @@ void feed_look(struct consumer *consumer, int64_t now_ms)
     consumer->view.seen_ms = real_ms();
     consumer->view.waiting = last > position ? last - position : 0;
     consumer->view.messages = consumer->stream.messages;
-    consumer->view.messages_max = (uint64_t)consumer->conf->bus.max_messages;
+    consumer->view.messages_max = most_messages(consumer);
     fold_view(consumer->fold, &consumer->view);
 }

@@ -46,6 +46,7 @@ struct hf_conf {
         const char *tls_ca;      /* a PEM file, or "" */
         int64_t replicas;
         int64_t max_messages;
+        int64_t max_mb;
         int64_t max_age_ms;
     } bus;
     struct {

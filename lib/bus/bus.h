@@ -70,6 +70,9 @@ HF_MUST_CHECK enum hf_err bus_stream_ensure(struct bus *bus, struct bus_stream *
 /* HF_NOTFOUND when there is no such stream; HF_AWAY; HF_TIMEOUT, after 2.5 s; HF_IO. */
 HF_MUST_CHECK enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_why *why);
 
+/* The most bytes that the server lets this account keep in streams of files; 0: it tells no limit. HF_AWAY, HF_TIMEOUT, HF_IO. */
+HF_MUST_CHECK enum hf_err bus_storage_limit(struct bus *bus, uint64_t *bytes, struct hf_why *why);
+
 /* Delete every message before `seq`. Only ever up to a position that is on disk. */
 HF_MUST_CHECK enum hf_err bus_stream_trim(struct bus *bus, uint64_t seq, struct hf_why *why);
 

@@ -144,6 +144,22 @@ enum hf_err bus_stream_info(struct bus *bus, struct bus_stream *out, struct hf_w
     return HF_OK;
 }
 
+enum hf_err bus_storage_limit(struct bus *bus, uint64_t *bytes, struct hf_why *why)
+{
+    struct link *link = link_take(bus, why);
+    if (link == NULL)
+        return HF_AWAY;
+    jsAccountInfo *info = NULL;
+    jsErrCode code = 0;
+    natsStatus s = js_GetAccountInfo(&info, link->js, NULL, &code);
+    link_put(link);
+    if (s != NATS_OK)
+        return fail(bus, why, s, code);
+    *bytes = info->Limits.MaxStore > 0 ? (uint64_t)info->Limits.MaxStore : 0;
+    jsAccountInfo_Destroy(info);
+    return HF_OK;
+}
+
 enum hf_err bus_stream_trim(struct bus *bus, uint64_t seq, struct hf_why *why)
 {
     struct link *link = link_take(bus, why);

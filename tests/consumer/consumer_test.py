@@ -310,20 +310,35 @@ def test_old_store(tap):
         feeder.close()
 
 
+MIB = 1 << 20
+ACCOUNT = f"""
+accounts {{ small {{ jetstream {{ max_mem: 0, max_file: {MIB} }}, users [ {{ user: small, password: small }} ] }} }}
+no_auth_user: small
+"""
+
+
 def test_trim(tap):
     """A stream that is nearly full is trimmed, and never past what is on the disk."""
-    with Rig(tap, {"consumer.commit_interval": "100ms", "bus.max_messages": "1000"}) as rig:
-        rig.start_nats()
-        start(rig)
-        feeder = Feeder(rig)
-        for n in range(3000):
-            feeder.batch([(f"k{n % 10}", n, now_ms())])
-        feeder.wait(120)
-        figures = settle(rig)
-        tap.ok(figures["stream"]["messages"] <= 1000 and events(rig, "stream_trimmed") > 0, "a full stream is trimmed",
-               repr(figures))
-        check_truth(tap, rig, feeder, "three times what the stream holds")
-        feeder.close()
+    for name, options, configuration, batches, samples in (("messages", {"bus.max_messages": "1000"}, "", 3000, 1),
+                                                           ("bytes", {"bus.max_mb": "1"}, "", 2000, 100),
+                                                           ("what the account may store", {}, ACCOUNT, 2000, 100)):
+        with Rig(tap, {"consumer.commit_interval": "100ms", **options}) as rig:
+            rig.start_nats()
+            rig.nats.stop()
+            with open(rig.path / "etc" / "nats-server.conf", "a", encoding="utf-8") as file:
+                file.write(configuration)
+            rig.start_nats()
+            start(rig)
+            feeder = Feeder(rig)
+            for n in range(batches):
+                feeder.batch([(f"k{n % 10}", n, now_ms())] * samples)
+            feeder.wait(120)
+            figures = settle(rig)
+            until(lambda: stat(rig)["stream"]["bytes"] <= MIB or name == "messages", 10, f"trimmed: {figures}")
+            tap.ok(figures["stream"]["messages"] <= 1000 or name != "messages", "within its messages", repr(figures))
+            tap.ok(events(rig, "stream_trimmed") > 0, f"a stream full by its {name} is trimmed", repr(figures))
+            check_truth(tap, rig, feeder, "more than the stream holds")
+            feeder.close()
 
 
 def test_verify(tap):

@@ -228,8 +228,7 @@ class Rig:
 
     def write_configuration(self):
         options = {"store.path": self.path / "state" / "store", "bus.url": f"nats://127.0.0.1:{self.nats_port}",
-                   "query.pages": self.path / "pages",
-                   **self.options}
+                   "query.pages": self.path / "pages", "bus.max_mb": 8000, **self.options}
         sections = {}
         for option, value in options.items():
             section, _, name = option.rpartition(".")
