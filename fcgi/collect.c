@@ -140,7 +140,7 @@ static void answer_held(void *context, struct request *request, enum hf_err outc
 
 static const char *methods_of(enum route route)
 {
-    return route == ROUTE_COLLECT ? "GET, POST, OPTIONS" : "POST, OPTIONS";
+    return route == ROUTE_COLLECTD ? "POST, OPTIONS" : "GET, POST, OPTIONS";
 }
 
 static void answer_preflight(const struct server *server, struct request *request, enum route route)
@@ -186,7 +186,7 @@ static bool method_fits(const struct server *server, struct request *request, en
 {
     char allow[64];
     enum request_method method = request_method(request);
-    if (method == REQUEST_POST || (method == REQUEST_GET && route == ROUTE_COLLECT))
+    if (method == REQUEST_POST || (method == REQUEST_GET && route != ROUTE_COLLECTD))
         return true;
     snprintf(allow, sizeof allow, "Allow: %s\r\n", methods_of(route));
     refuse(server, request, 405, allow, "method_not_allowed", "this resource takes the methods of the Allow header", "");
@@ -210,29 +210,29 @@ static bool sender_may(const struct server *server, struct request *request)
     return false;
 }
 
-/* Reading the samples failed. */
+/* Reading failed. Without a list, it was the body that could not be had. */
 static void answer_unread(const struct server *server, struct request *request, enum hf_err err,
                           const struct sample_fault *fault, const struct sample_list *list)
 {
+    uint64_t samples = list == NULL ? 0 : list->count;
     if (err == HF_INVALID) {
-        count_refused(server, fault->code, list->count + 1); /* those before the offence, and the offending one */
+        count_refused(server, fault->code, samples + 1); /* those before the offence, and the offending one */
         refuse(server, request, 400, "", fault->code, fault->message, fault->parameter);
     } else {
-        tally_add(server->tally, TALLY_RECEIVED, 0, list->count);
-        tally_shed(server->tally, TALLY_MEMORY, list->count);
+        tally_add(server->tally, TALLY_RECEIVED, 0, samples);
+        tally_shed(server->tally, TALLY_MEMORY, samples);
         answer_unavailable(server, request, err);
     }
 }
 
-/* Read the samples of a body. False when the request was answered: it has none that can be read. */
-static bool read_body(const struct server *server, struct request *request, enum route route,
-                      const struct sample_limits *limits, struct sample_list *list)
+/* Have the body of a POST. False when the request was answered: it has none that can be read. */
+static bool take_body(const struct server *server, struct request *request, enum route route, const char **body, size_t *len)
 {
-    struct sample_fault fault;
-    const char *body = NULL;
-    size_t len = 0;
-    if (!route_type_is_json(request_param(request, "CONTENT_TYPE"))) {
-        refuse(server, request, 415, "", "unsupported_type", "send application/json or text/plain", "");
+    bool form = route == ROUTE_BOOMERANG;
+    const char *type = request_param(request, "CONTENT_TYPE");
+    if (!(form ? route_type_is_form(type) : route_type_is_json(type))) {
+        refuse(server, request, 415, "", "unsupported_type",
+               form ? "send application/x-www-form-urlencoded or text/plain" : "send application/json or text/plain", "");
         return false;
     }
     if (!route_encoding_is_none(request_param(request, "HTTP_CONTENT_ENCODING"))) {
@@ -240,29 +240,48 @@ static bool read_body(const struct server *server, struct request *request, enum
                "send the body without Content-Encoding, not compressed", "");
         return false;
     }
-    enum hf_err err = request_body(request, &body, &len);
-    if (err == HF_FULL) {
+    enum hf_err err = request_body(request, body, len);
+    if (err == HF_FULL)
         refuse(server, request, 413, "", "too_large", "the body is longer than collect.max_body", "");
-        return false;
-    }
-    if (err == HF_INVALID) {
+    else if (err == HF_INVALID)
         refuse(server, request, 400, "", "bad_json", "the body did not come whole", "");
-        return false;
-    }
-    if (err == HF_OK)
-        err = route == ROUTE_COLLECT ? sample_read_json(body, len, limits, list, &fault)
-                                     : sample_read_collectd(body, len, limits, list, &fault);
-    if (err != HF_OK)
-        answer_unread(server, request, err, &fault, list);
+    else if (err != HF_OK)
+        answer_unread(server, request, err, NULL, NULL);
     return err == HF_OK;
 }
 
-/* The same for a query string. */
-static bool read_query(const struct server *server, struct request *request, const char *query, size_t len,
-                       const struct sample_limits *limits, struct sample_list *list)
+/* A beacon's values that were dropped are counted whatever became of the rest. */
+static enum hf_err read_boomerang(const struct server *server, struct request *request, const struct sample_form *form,
+                                  const struct sample_limits *limits, struct sample_list *list, struct sample_fault *fault)
+{
+    _Static_assert((int)TALLY_DROPS == SAMPLE_DROPS && (int)TALLY_BAD_NAME == SAMPLE_DROP_BAD_NAME, "the same reasons");
+    uint32_t dropped[SAMPLE_DROPS];
+    struct sample_form whole = *form;
+    whole.referer = request_param_or_null(request, "HTTP_REFERER");
+    enum hf_err err = sample_read_boomerang(&whole, limits, list, fault, dropped);
+    for (unsigned i = 0; i < SAMPLE_DROPS; i++)
+        if (dropped[i] > 0)
+            tally_add(server->tally, TALLY_DROPPED, i, dropped[i]);
+    return err;
+}
+
+/* Read the samples of a request. False when the request was answered: it has none that can be read. */
+static bool read_samples(const struct server *server, struct request *request, enum route route, struct sample_form form,
+                         const struct sample_limits *limits, struct sample_list *list)
 {
     struct sample_fault fault;
-    enum hf_err err = sample_read_query(query, len, limits, list, &fault);
+    bool post = request_method(request) == REQUEST_POST;
+    enum hf_err err;
+    if (post && !take_body(server, request, route, &form.body, &form.body_bytes))
+        return false;
+    if (route == ROUTE_BOOMERANG)
+        err = read_boomerang(server, request, &form, limits, list, &fault);
+    else if (route == ROUTE_COLLECTD)
+        err = sample_read_collectd(form.body, form.body_bytes, limits, list, &fault);
+    else if (post)
+        err = sample_read_json(form.body, form.body_bytes, limits, list, &fault);
+    else
+        err = sample_read_query(form.query, form.query_bytes, limits, list, &fault);
     if (err != HF_OK)
         answer_unread(server, request, err, &fault, list);
     return err == HF_OK;
@@ -271,7 +290,7 @@ static bool read_query(const struct server *server, struct request *request, con
 /* Hold the request until its samples are stored, or answer why that cannot be. */
 static void keep(const struct server *server, struct request *request, const struct sample_list *list)
 {
-    if (list->count == 0) { /* a report of collectd without a value */
+    if (list->count == 0) { /* a report of collectd, or a beacon, without a value */
         answer_stored(server, request, TALLY_EMPTY);
         return;
     }
@@ -298,7 +317,7 @@ static void handle(void *context, void *state, struct request *request)
     size_t query_bytes;
     enum route route = route_of(request_param(request, "REQUEST_URI"), &query, &query_bytes);
     if (route == ROUTE_NONE) {
-        refuse(server, request, 404, "", "not_found", "there is /collect and /collect/collectd", "");
+        refuse(server, request, 404, "", "not_found", "there is /collect, /collect/collectd and /collect/boomerang", "");
         return;
     }
     if (request_method(request) == REQUEST_OPTIONS) {
@@ -316,10 +335,8 @@ static void handle(void *context, void *state, struct request *request)
     join_files(server, now_ms());
     tally_note(server->tally, TALLY_LAST_REQUEST, limits.now_ms);
     sample_list_reset(list);
-    bool good = request_method(request) == REQUEST_POST
-                    ? read_body(server, request, route, &limits, list)
-                    : read_query(server, request, query, query_bytes, &limits, list);
-    if (good)
+    struct sample_form form = {.query = query, .query_bytes = query_bytes};
+    if (read_samples(server, request, route, form, &limits, list))
         keep(server, request, list);
 }
 

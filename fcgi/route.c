@@ -19,12 +19,15 @@ enum route route_of(const char *uri, const char **query, size_t *query_bytes)
         return ROUTE_COLLECT;
     if (ends_with(uri, len, "/collect/collectd"))
         return ROUTE_COLLECTD;
+    if (ends_with(uri, len, "/collect/boomerang"))
+        return ROUTE_BOOMERANG;
     return ROUTE_NONE;
 }
 
-bool route_type_is_json(const char *content_type)
+/* Whether a Content-Type, whatever its parameters, is this one or text/plain. */
+static bool type_is(const char *content_type, const char *type)
 {
-    static const char *const types[] = {"application/json", "text/plain"};
+    const char *const types[] = {type, "text/plain"};
     content_type += strspn(content_type, " \t");
     size_t len = strcspn(content_type, "; \t");
     const char *rest = content_type + len;
@@ -36,6 +39,10 @@ bool route_type_is_json(const char *content_type)
             return true;
     return false;
 }
+
+bool route_type_is_json(const char *content_type) { return type_is(content_type, "application/json"); }
+
+bool route_type_is_form(const char *content_type) { return type_is(content_type, "application/x-www-form-urlencoded"); }
 
 bool route_encoding_is_none(const char *content_encoding)
 {

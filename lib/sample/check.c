@@ -21,8 +21,6 @@ static const uint64_t key_alphabet[4] = {RANGE('0', '9') | BIT('.') | BIT(':') |
 
 static bool is_in(const uint64_t set[4], unsigned char c) { return (set[c / 64] >> c % 64 & 1) != 0; }
 
-bool sample_key_byte(unsigned char c) { return is_in(key_alphabet, c); }
-
 bool sample_key_valid(const char *key, size_t len)
 {
     if (len < 1 || len > SAMPLE_KEY_MAX || !is_in(letter_or_digit, (unsigned char)key[0]))
@@ -31,6 +29,16 @@ bool sample_key_valid(const char *key, size_t len)
         if (!is_in(key_alphabet, (unsigned char)key[i]))
             return false;
     return len != strlen(SAMPLE_KEY_RESERVED) || memcmp(key, SAMPLE_KEY_RESERVED, len) != 0;
+}
+
+void key_append(struct key_text *key, const char *text, size_t len)
+{
+    if (key->len > SAMPLE_KEY_MAX || len > SAMPLE_KEY_MAX - key->len) {
+        key->len = SAMPLE_KEY_MAX + 1;
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        key->text[key->len++] = is_in(key_alphabet, (unsigned char)text[i]) ? text[i] : '_';
 }
 
 bool sample_id_valid(const char *id, size_t len)

@@ -150,26 +150,11 @@ static enum hf_err read_members(struct sample_reader *reader, struct json *json,
 
 /* ---- a value list as samples ---- */
 
-struct key {
-    char text[SAMPLE_KEY_MAX];
-    size_t len; /* SAMPLE_KEY_MAX + 1 once it does not fit */
-};
-
-static void append(struct key *key, const char *text, size_t len)
-{
-    if (key->len > SAMPLE_KEY_MAX || len > SAMPLE_KEY_MAX - key->len) {
-        key->len = SAMPLE_KEY_MAX + 1;
-        return;
-    }
-    for (size_t i = 0; i < len; i++)
-        key->text[key->len++] = sample_key_byte((unsigned char)text[i]) ? text[i] : '_';
-}
-
-static void append_string(struct key *key, const char *separator, const struct value_list *vl, int member)
+static void append_string(struct key_text *key, const char *separator, const struct value_list *vl, int member)
 {
     if (vl->strings[member].len > 0) {
-        append(key, separator, strlen(separator));
-        append(key, vl->strings[member].text, vl->strings[member].len);
+        key_append(key, separator, strlen(separator));
+        key_append(key, vl->strings[member].text, vl->strings[member].len);
     }
 }
 
@@ -181,13 +166,13 @@ static enum hf_err check_members(struct sample_reader *reader, const struct valu
     return vl->values == vl->dsnames ? HF_OK : refuse(reader, "bad_json", DSNAMES, "has not the length of values");
 }
 
-static enum hf_err add_value(struct sample_reader *reader, const struct collectd_source *source, struct key key,
+static enum hf_err add_value(struct sample_reader *reader, const struct collectd_source *source, struct key_text key,
                              struct sample_head *head)
 {
     if (source->name_bytes == 0)
         return refuse(reader, "bad_key", DSNAMES, "holds an empty name");
-    append(&key, ".", 1);
-    append(&key, source->name, source->name_bytes);
+    key_append(&key, ".", 1);
+    key_append(&key, source->name, source->name_bytes);
     if (key.len > SAMPLE_KEY_MAX)
         return reader_refuse(reader, "bad_key", "", 0, "the key of host, plugin, type and dsname is longer than %d bytes",
                              SAMPLE_KEY_MAX);
@@ -200,7 +185,7 @@ static enum hf_err add_value(struct sample_reader *reader, const struct collectd
 static enum hf_err add_values(struct sample_reader *reader, struct value_list *vl)
 {
     enum hf_err err = check_members(reader, vl);
-    struct key key = {.len = 0};
+    struct key_text key = {.len = 0};
     append_string(&key, "", vl, HOST);
     append_string(&key, ".", vl, PLUGIN);
     append_string(&key, "-", vl, PLUGIN_INSTANCE);

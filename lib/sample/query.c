@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "sample/form.h"
 #include "sample/reader.h"
 
 enum { KEY, VALUE, TS, ID, DATA, PARAMETERS };
@@ -20,50 +21,15 @@ static const struct {
 } parameters[PARAMETERS] = {
     {"key", "bad_key"}, {"value", "bad_value"}, {"ts", "bad_timestamp"}, {"id", "bad_id"}, {"data", "bad_json"}};
 
-/* A parameter's text; NULL when it is not given. */
-struct slice {
-    const char *text;
-    size_t len;
-};
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decode into `out`, which has room for `in.len` bytes. False: a "%" without two hexadecimal digits. */
-static bool decode(struct slice in, char *out, size_t *out_len)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < in.len; i++) {
-        char c = in.text[i];
-        if (c == '%') {
-            int high = i + 1 < in.len ? hex_digit(in.text[i + 1]) : -1;
-            int low = i + 2 < in.len ? hex_digit(in.text[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high << 4 | low);
-            i += 2;
-        }
-        out[n++] = c == '+' && in.text[i] == '+' ? ' ' : c;
-    }
-    *out_len = n;
-    return true;
-}
-
 /* Which of our parameters has this name, encoded as it may be? PARAMETERS for none. */
 static int parameter_of(struct slice name)
 {
     char decoded[3 * 5]; /* "value", every byte of it encoded */
     size_t len;
-    if (name.len > sizeof decoded || !decode(name, decoded, &len))
+    if (name.len > sizeof decoded || !form_decode(name, decoded, &len))
         return PARAMETERS;
     int which = 0;
-    while (which < PARAMETERS &&
-           (strlen(parameters[which].name) != len || memcmp(parameters[which].name, decoded, len) != 0))
+    while (which < PARAMETERS && !slice_is((struct slice){decoded, len}, parameters[which].name))
         which++;
     return which;
 }
@@ -74,22 +40,16 @@ static enum hf_err refuse(struct sample_reader *reader, int which, const char *p
                          parameters[which].name, problem);
 }
 
-static enum hf_err find_parameters(struct sample_reader *reader, const char *at, const char *end,
-                                   struct slice found[PARAMETERS])
+static enum hf_err find_parameters(struct sample_reader *reader, struct slice query, struct slice found[PARAMETERS])
 {
-    while (at < end) {
-        const char *next = memchr(at, '&', (size_t)(end - at));
-        const char *pair_end = next == NULL ? end : next;
-        const char *equals = memchr(at, '=', (size_t)(pair_end - at));
-        const char *name_end = equals == NULL ? pair_end : equals;
-        const char *text = equals == NULL ? pair_end : equals + 1;
-        int which = parameter_of((struct slice){at, (size_t)(name_end - at)});
-        if (which < PARAMETERS) {
-            if (found[which].text != NULL)
-                return refuse(reader, which, "is given twice");
-            found[which] = (struct slice){text, (size_t)(pair_end - text)};
-        }
-        at = next == NULL ? end : next + 1;
+    struct slice name, value;
+    while (form_next(&query, &name, &value)) {
+        int which = parameter_of(name);
+        if (which == PARAMETERS)
+            continue;
+        if (found[which].text != NULL)
+            return refuse(reader, which, "is given twice");
+        found[which] = value;
     }
     return HF_OK;
 }
@@ -100,7 +60,7 @@ static enum hf_err decode_parameter(struct sample_reader *reader, int which, str
     struct hf_buf *decoded = &reader->list->memory->decoded; /* room for all was made before */
     char *out = (char *)decoded->data + decoded->len;
     size_t len;
-    if (!decode(*parameter, out, &len))
+    if (!form_decode(*parameter, out, &len))
         return refuse(reader, which, "has a \"%\" that two hexadecimal digits do not follow");
     decoded->len += len;
     *parameter = (struct slice){out, len};
@@ -172,7 +132,7 @@ enum hf_err sample_read_query(const char *query, size_t len, const struct sample
         query = ""; /* it may be NULL */
     enum hf_err err = reader_begin(&reader, limits, list, fault);
     if (err == HF_OK)
-        err = find_parameters(&reader, query, query + len, found);
+        err = find_parameters(&reader, (struct slice){query, len}, found);
     if (err == HF_OK)
         err = check_presence(&reader, found);
     if (err != HF_OK)

@@ -57,7 +57,13 @@ enum hf_err reader_refuse_json(struct sample_reader *reader, const struct json *
 /* Write bytes from outside for a person to read, in quotes, printable, cut to fit. Return `out`. */
 const char *reader_quote(const char *text, size_t len, char out[QUOTE_BYTES]);
 
-bool sample_key_byte(unsigned char c); /* of the alphabet of keys */
+/* A key that is put together from what a request says. */
+struct key_text {
+    char text[SAMPLE_KEY_MAX];
+    size_t len; /* SAMPLE_KEY_MAX + 1 once it does not fit */
+};
+/* Append bytes, each that is not of the alphabet of keys turned to "_". */
+void key_append(struct key_text *key, const char *text, size_t len);
 
 /* What the samples of one key and time have in common. The bytes belong to the list. */
 struct sample_head {

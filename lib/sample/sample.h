@@ -88,4 +88,29 @@ HF_MUST_CHECK enum hf_err sample_read_json(const char *text, size_t len, const s
 HF_MUST_CHECK enum hf_err sample_read_collectd(const char *text, size_t len, const struct sample_limits *limits,
                                                struct sample_list *list, struct sample_fault *fault);
 
+/* What a form is made of; either part may be empty. */
+struct sample_form {
+    const char *query, *body; /* NULL where there are no bytes */
+    size_t query_bytes, body_bytes;
+    const char *referer; /* the header; NULL or "" without one */
+};
+
+/* Why a value of a beacon was not taken. */
+enum sample_drop {
+    SAMPLE_DROP_NOT_A_NUMBER,
+    SAMPLE_DROP_NEGATIVE,
+    SAMPLE_DROP_EPOCH,     /* a point in time where a duration belongs */
+    SAMPLE_DROP_TOO_LARGE,
+    SAMPLE_DROP_BAD_NAME,  /* of a timer: none, or too long */
+    SAMPLE_DROPS
+};
+
+/* A beacon of boomerang: keys <site>.<metric> or <site>.<initiator>.<metric>, bytes outside the key alphabet turned to "_"; the site is
+ * the parameter of that name, or the host of pgu, u or the referer, in lower case. The id is a hash of rt.si, pid and n; without
+ * pid or n there is none. Values that cannot be are dropped, counted in `dropped`, so the list may stay empty, as it does for an
+ * early beacon, which is followed by one with the same. A parameter that we read and that is given twice is refused. */
+HF_MUST_CHECK enum hf_err sample_read_boomerang(const struct sample_form *form, const struct sample_limits *limits,
+                                                struct sample_list *list, struct sample_fault *fault,
+                                                uint32_t dropped[SAMPLE_DROPS]);
+
 #endif

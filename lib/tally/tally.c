@@ -38,7 +38,8 @@ struct page {
 _Static_assert(sizeof(struct page) == PAGE_BYTES, "the layout of the file");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "counters are shared between processes");
 _Static_assert((unsigned)TALLY_FAMILIES <= FAMILIES_MAX && (unsigned)TALLY_MOMENTS <= MOMENTS_MAX &&
-                   (unsigned)TALLY_CODES <= TALLY_LABELS && (unsigned)TALLY_STAGES <= TALLY_LABELS,
+                   (unsigned)TALLY_CODES <= TALLY_LABELS && (unsigned)TALLY_STAGES <= TALLY_LABELS &&
+                   (unsigned)TALLY_DROPS <= TALLY_LABELS,
                "there is room for all");
 
 struct tally {
@@ -75,6 +76,9 @@ static const char *const stages[] = {"rate",        "overload",   "room",       
                                      "stream_full", "spool_full", "spool_failed", "memory"};
 _Static_assert(sizeof stages / sizeof *stages == TALLY_STAGES, "a name for each");
 
+static const char *const drops[] = {"not_a_number", "negative", "epoch", "too_large", "bad_name"};
+_Static_assert(sizeof drops / sizeof *drops == TALLY_DROPS, "a name for each");
+
 #define PLAIN NULL, NULL, 0, 1
 #define BY_CODE(label, first) label, codes, first, TALLY_CODES
 #define BY_STAGE "stage", stages, 0, TALLY_STAGES
@@ -100,7 +104,9 @@ const struct tally_about tally_about[TALLY_FAMILIES] = {
                          "Shed samples that had been sent and may be stored all the same.", PLAIN},
     [TALLY_SPOOL_DAMAGED] = {"hourfold_collect_spool_damaged_total", "Damaged places met in spool files.", PLAIN},
     [TALLY_STARTS] = {"hourfold_collect_starts_total", "Processes of hourfold-collect that began to serve.", PLAIN},
-    [TALLY_ENDS] = {"hourfold_collect_ends_total", "Processes of hourfold-collect that ended in order.", PLAIN}};
+    [TALLY_ENDS] = {"hourfold_collect_ends_total", "Processes of hourfold-collect that ended in order.", PLAIN},
+    [TALLY_DROPPED] = {"hourfold_collect_beacon_values_dropped_total",
+                       "Values of boomerang's beacons that were dropped because they cannot be.", "reason", drops, 0, TALLY_DROPS}};
 
 enum tally_code tally_code_of(const char *code)
 {

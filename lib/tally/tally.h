@@ -38,6 +38,7 @@ enum tally_family {
     TALLY_SPOOL_DAMAGED, /* damaged places met in spool files */
     TALLY_STARTS,        /* processes that began to serve */
     TALLY_ENDS,          /* processes that ended in order */
+    TALLY_DROPPED,       /* values of beacons that could not be, by enum tally_drop; no samples were made of them */
     TALLY_FAMILIES
 };
 
@@ -79,6 +80,9 @@ enum tally_stage {
     TALLY_STAGES
 };
 
+/* Why a value of a beacon was dropped: as enum sample_drop has it. */
+enum tally_drop { TALLY_NOT_A_NUMBER, TALLY_NEGATIVE, TALLY_EPOCH, TALLY_TOO_HIGH, TALLY_BAD_NAME, TALLY_DROPS };
+
 /* Points in time: the latest of any process, in ms since the Unix epoch; 0 is never. */
 enum tally_moment {
     TALLY_LAST_REQUEST,    /* a request with samples came */
@@ -119,7 +123,7 @@ void tally_free(struct tally **tally); /* NULL inside is allowed */
  * file is no tally, or of another version: remove it; HF_FULL: no room on the disk; HF_IO: permission, or else. One thread at a time. */
 HF_MUST_CHECK enum hf_err tally_join(struct tally *tally, const char *path, struct hf_why *why);
 
-/* All below are thread safe and never block. `index` is 0, or an enum tally_code or tally_stage. */
+/* All below are thread safe and never block. `index` is 0, or an enum tally_code, tally_stage or tally_drop. */
 void tally_add(struct tally *tally, enum tally_family family, unsigned index, uint64_t n);
 /* One request, with so many samples that were read, is shed. */
 void tally_shed(struct tally *tally, enum tally_stage stage, uint64_t samples);

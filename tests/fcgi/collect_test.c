@@ -324,11 +324,12 @@ struct sums {
 static void sum_up(void *context, const char *key, const struct sample *sample)
 {
     struct sums *t = context;
-    if (strcmp(key, "t.v") != 0 && strcmp(key, "h.cpu-0.cpu-idle.value") != 0)
+    if (strcmp(key, "t.v") != 0 && strcmp(key, "h.cpu-0.cpu-idle.value") != 0 && strncmp(key, "t.pt.f", 6) != 0 &&
+        strcmp(key, "t.bw") != 0)
         fail_msg("unexpected key %s", key);
     t->count++;
     t->sum += sample->value;
-    t->ids += sample->id != NULL && sample->id_bytes == 2 && memcmp(sample->id, "i1", 2) == 0;
+    t->ids += sample->id != NULL && (sample->id_bytes == 32 || memcmp(sample->id, "i1", 2) == 0);
     t->old |= sample->time_ms % 1000 == 250;
 }
 
@@ -370,6 +371,40 @@ static void every_form_is_stored(void **state)
     assert_int_equal(counted(TALLY_ENDS, 0), 1);
 }
 
+static void form(const char *uri, const char *body)
+{
+    post(uri, "application/x-www-form-urlencoded", body, 204, NULL, NULL);
+}
+
+static void beacons_are_taken(void **state)
+{
+    (void)state;
+    const char *const referer[] = {"HTTP_REFERER", "https://t/x", NULL};
+    server_start(&rig.server);
+    start("");
+    get("/collect/boomerang?u=http%3A%2F%2Ft%2F&pt.fp=1&pt.fcp=2&rt.si=a&pid=b&n=1", 204, NULL, NULL);
+    form("/x/collect/boomerang?site=t", "pt.fp=3&sb=1");
+    post("/collect/boomerang", "text/plain;charset=UTF-8", "site=t&pt.fp=4", 204, NULL, NULL);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/collect/boomerang", .type = "Application/X-WWW-form-urlencoded",
+                                   .body = "pt.fp=5", .more = referer}, 204, NULL, NULL);
+    form("/collect/boomerang", "site=t&early=1&pt.fp=6");
+    form("/collect/boomerang?site=t", "pt.fp=-1&pt.fcp=1795460402500&pt.lcp=x&et.fid=1e9&t_other=x,%7C2&lat=7e6&bw=6");
+    struct sums t = {0};
+    assert_int_equal(read_stream(sum_up, &t), 6);
+    assert_true(t.sum == 1 + 2 + 3 + 4 + 5 + 6);
+    assert_int_equal(t.ids, 2);
+    stop(SIGTERM);
+    assert_int_equal(counted(TALLY_RECEIVED, 0), 6);
+    assert_int_equal(counted(TALLY_ACCEPTED, 0), 6);
+    assert_int_equal(counted(TALLY_REQUESTS, TALLY_OK), 5);
+    assert_int_equal(counted(TALLY_REQUESTS, TALLY_EMPTY), 1);
+    assert_int_equal(counted(TALLY_DROPPED, TALLY_NEGATIVE), 1);
+    assert_int_equal(counted(TALLY_DROPPED, TALLY_EPOCH), 1);
+    assert_int_equal(counted(TALLY_DROPPED, TALLY_NOT_A_NUMBER), 1);
+    assert_int_equal(counted(TALLY_DROPPED, TALLY_TOO_HIGH), 2);
+    assert_int_equal(counted(TALLY_DROPPED, TALLY_BAD_NAME), 2);
+}
+
 static void refused_requests_store_nothing(void **state)
 {
     (void)state;
@@ -385,7 +420,12 @@ static void refused_requests_store_nothing(void **state)
     get("/%63ollect?key=a&value=1", 404, "not_found", NULL);
     get("/collect%3Fkey=a&value=1", 404, "not_found", NULL);
     get("/x?/collect", 404, "not_found", NULL);
-    get("/collect/boomerang", 404, "not_found", NULL);
+    get("/collect/boomerangs", 404, "not_found", NULL);
+    get("/collect/boomerang", 400, "missing_parameter", "site");
+    get("/collect/boomerang?site=_&t_done=1", 400, "bad_key", "site");
+    post("/collect/boomerang", "application/json", "{}", 415, "unsupported_type", NULL);
+    post("/collect/boomerang", "application/x-www-form-urlencoded", big, 413, "too_large", NULL);
+    must_answer(&(struct fcgi_ask){.method = "PUT", .uri = "/collect/boomerang"}, 405, "method_not_allowed", NULL);
     get("/collect", 400, "missing_parameter", "key");
     get("/collect?key=a", 400, "missing_parameter", "value");
     get("/collect?key=a%20b&value=1", 400, "bad_key", "key");
@@ -412,7 +452,7 @@ static void refused_requests_store_nothing(void **state)
                                    .body = "{\"a\":1}", .length = "8"}, 400, "bad_json", NULL);
     assert_int_equal(read_stream(NULL, NULL), 0);
     stop(SIGTERM);
-    assert_int_equal(counted_in_all(TALLY_REQUESTS), 30);
+    assert_int_equal(counted_in_all(TALLY_REQUESTS), 35);
     assert_int_equal(counted(TALLY_REQUESTS, TALLY_NOT_FOUND), 8);
     assert_int_equal(counted(TALLY_REQUESTS, TALLY_OTHER), 0);
     assert_int_equal(counted(TALLY_REFUSED, TALLY_TOO_MANY_SAMPLES), 11);
@@ -1145,6 +1185,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         with_rig(every_form_is_stored),
+        with_rig(beacons_are_taken),
         with_rig(refused_requests_store_nothing),
         with_rig(headers_are_as_promised),
         with_rig(only_the_bearer_of_the_token_sends),

@@ -28,6 +28,10 @@ def collectd(body, *answer):
     return by_post(body, *answer, target="/collect/collectd")
 
 
+def beacon(form, *answer, own=None):
+    return ("GET", f"/collect/boomerang?{form}", {}, None, answer, own or {})
+
+
 def query(target, *answer, headers=None, own=None):
     return ("GET", target, headers or {}, None, answer, own or {})
 
@@ -262,6 +266,19 @@ COLLECTD = [
     collectd(one_value(host='"control d"'), *KEPT),
 ]
 
+# What cannot be a value is dropped alone, so little is refused.
+BOOMERANG = [
+    beacon("", 400, "missing_parameter", "site"),
+    beacon("u=%2Fx&t_done=1", 400, "missing_parameter", "site"),
+    beacon("site=_x&t_done=1", 400, "bad_key", "site"),
+    beacon("site=" + "x" * 101 + "&t_done=1", 400, "bad_key", "site"),
+    beacon("site=a&t_done=1&t_done=2", 400, "bad_value", "t_done"),
+    beacon("site=control&t_page=-1&t_resp=1", *KEPT),
+    by_post("site=control&t_resp=1", *KEPT, headers=FORM, target="/collect/boomerang"),
+    by_post("{}", 415, "unsupported_type", None, target="/collect/boomerang"),
+    ("PUT", "/collect/boomerang", FORM, b"site=a", (405, "method_not_allowed", None)),
+]
+
 REQUESTS = [
     by_post('{"a":1}', 415, "unsupported_type", None, headers={"Content-Type": "application/xml"}),
     by_post('{"a":1}', 415, "unsupported_type", None, headers={"Content-Type": "application/jsonx"}),
@@ -382,4 +399,4 @@ QUERIES = [
     query(KNOWN, 400, None, None, headers={"X-Long": "x" * 9000}, own={"lighttpd": 431, "apache": 400}),
 ]
 
-TABLE = KEYS + VALUES + TIMES + IDS + DATA + BODIES + COLLECTD + REQUESTS + QUERIES
+TABLE = KEYS + VALUES + TIMES + IDS + DATA + BODIES + COLLECTD + BOOMERANG + REQUESTS + QUERIES

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * application/x-www-form-urlencoded, as in query strings and in the bodies of
+ * forms; private to this module.
+ */
+#ifndef HF_SAMPLE_FORM_H
+#define HF_SAMPLE_FORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Bytes that lie elsewhere; `text` is NULL where there are none. */
+struct slice {
+    const char *text;
+    size_t len;
+};
+
+static inline bool slice_is(struct slice slice, const char *text)
+{
+    return slice.len == 0 ? text[0] == '\0'
+                          : slice.text[0] == text[0] && strncmp(slice.text, text, slice.len) == 0 && text[slice.len] == '\0';
+}
+
+/* Decode into `out`, which has room for `in.len` bytes; "+" is a space. False: a "%" without two hexadecimal digits. */
+bool form_decode(struct slice in, char *out, size_t *out_len);
+
+/* Take the next name and value, still encoded, off the front of `rest`; of "name" alone the value is empty. False at the end. */
+bool form_next(struct slice *rest, struct slice *name, struct slice *value);
+
+#endif
