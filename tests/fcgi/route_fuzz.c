@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_route(const char *uri)
 {
-    static const char *const ends[] = {[ROUTE_COLLECT] = "/collect", [ROUTE_COLLECTD] = "/collect/collectd"};
+    static const char *const ends[] = {
+        [ROUTE_COLLECT] = "/collect", [ROUTE_COLLECTD] = "/collect/collectd", [ROUTE_BOOMERANG] = "/collect/boomerang"};
     const char *query;
     size_t query_bytes, path = strcspn(uri, "?");
     enum route route = route_of(uri, &query, &query_bytes);
@@ -34,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (type != NULL)
         *type++ = '\0';
     check_route(text);
-    if (type != NULL && route_type_is_json(type))
+    if (type != NULL && (route_type_is_json(type) || route_type_is_form(type)))
         must(strchr(type, '/') != NULL);
     free(text);
     return 0;
