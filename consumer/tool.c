@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,9 +28,23 @@ static void on_lost(void *context, const char *text)
     _exit(CLI_FAILED);
 }
 
+/* What root would leave behind in the store when it has to recover it, its own user could not write. */
+static int become_owner(const struct tool *tool)
+{
+    struct stat st;
+    if (geteuid() != 0 || stat(tool->store_path, &st) != 0 || st.st_uid == 0)
+        return -1;
+    if (setgid(st.st_gid) == 0 && setuid(st.st_uid) == 0)
+        return -1;
+    return tool_fail(tool, CLI_FAILED, "cannot become the user that %s belongs to: %s", tool->store_path, strerror(errno));
+}
+
 int tool_open_store(struct tool *tool)
 {
     struct hf_why why = {""};
+    int code = become_owner(tool);
+    if (code >= 0)
+        return code;
     const struct store_options options = {.path = tool->store_path,
                                           .role = STORE_READER,
                                           .cache_mb = (uint32_t)tool->conf->store.cache_mb,

@@ -53,7 +53,8 @@ extern const struct tool_command backup_command, check_config_command, decode_co
 /* Say in one line what went wrong; return the code. */
 int tool_fail(const struct tool *tool, int code, const char *format, ...) HF_PRINTF(3, 4);
 
-/* Open the store in tool->store_path for reading. -1 to go on, or an exit code after saying why. */
+/* Open the store in tool->store_path for reading; root becomes the user that it belongs to, for good. -1 to go on, or an exit code
+ * after saying why. */
 int tool_open_store(struct tool *tool);
 
 /* Print and empty the buffer. HF_NOMEM when it has failed; HF_IO when standard output cannot be written. */

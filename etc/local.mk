@@ -20,28 +20,77 @@ etc/examples/%: etc/% Makefile
 	  -e 's|[@]port@|4222|g' -e 's|[@]storelimit@|50GB|g' -e 's|[@]url@|http://127.0.0.1:8080|g' -e 's|[@]address@|127.0.0.1:8080|g' \
 	  $(srcdir)/etc/$* >$@.tmp && mv $@.tmp $@
 
-# The configuration. A file that is there already stays, and one that was changed is not removed.
-nodist_noinst_DATA = etc/hourfold.conf
-EXTRA_DIST += etc/hourfold.conf.in
-CLEANFILES += etc/hourfold.conf
-etc/hourfold.conf: etc/hourfold.conf.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) etc && $(edit_paths) $(srcdir)/etc/hourfold.conf.in >$@.tmp && mv $@.tmp $@
+# Other files with the directories of this installation in them.
+systemd_units = etc/systemd/hourfold.target etc/systemd/hourfold-nats.service etc/systemd/hourfold-consumer.service \
+	etc/systemd/hourfold-collect.service etc/systemd/hourfold-collect.socket etc/systemd/hourfold-query.service \
+	etc/systemd/hourfold-query.socket
+edited = etc/hourfold.conf etc/sysusers.d/hourfold.conf etc/tmpfiles.d/hourfold.conf etc/apache2/hourfold.conf \
+	etc/lighttpd/50-hourfold.conf $(systemd_units)
+EXTRA_DIST += $(edited:=.in)
+CLEANFILES += $(edited)
+$(edited): %: %.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(edit_paths) $(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
 
-install-data-local: etc/hourfold.conf
-	@$(MKDIR_P) '$(DESTDIR)$(pkgsysconfdir)'
-	@if test -e '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'; then \
-	  echo 'keeping $(DESTDIR)$(pkgsysconfdir)/hourfold.conf, which is there already'; \
-	else \
-	  echo ' $(INSTALL_DATA) etc/hourfold.conf $(DESTDIR)$(pkgsysconfdir)'; \
-	  $(INSTALL_DATA) etc/hourfold.conf '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'; \
-	fi
-uninstall-local: etc/hourfold.conf
-	@if cmp -s etc/hourfold.conf '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'; then \
-	  echo " rm -f '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'"; \
-	  rm -f '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'; \
-	elif test -e '$(DESTDIR)$(pkgsysconfdir)/hourfold.conf'; then \
-	  echo 'keeping $(DESTDIR)$(pkgsysconfdir)/hourfold.conf, which was changed'; \
-	fi
+# ---- what systemd reads ----
+
+if WITH_SYSTEMDSYSTEMUNITDIR
+nodist_systemdsystemunit_DATA = $(systemd_units)
+endif
+if WITH_SYSUSERSDIR
+nodist_sysusers_DATA = etc/sysusers.d/hourfold.conf
+endif
+if WITH_TMPFILESDIR
+nodist_tmpfiles_DATA = etc/tmpfiles.d/hourfold.conf
+endif
+
+# ---- the configuration ----
+
+# What an administrator may change: a file that is there already stays, and one that was changed is not removed.
+config_files = $(pkgsysconfdir)/hourfold.conf=etc/system/hourfold.conf $(pkgsysconfdir)/nats-server.conf=etc/examples/nats-server.conf
+nodist_noinst_DATA = etc/hourfold.conf etc/system/hourfold.conf
+CLEANFILES += etc/system/hourfold.conf
+if WITH_APACHECONFDIR
+config_files += $(apacheconfdir)/hourfold.conf=etc/apache2/hourfold.conf
+nodist_noinst_DATA += etc/apache2/hourfold.conf
+endif
+if WITH_LIGHTTPDCONFDIR
+config_files += $(lighttpdconfdir)/50-hourfold.conf=etc/lighttpd/50-hourfold.conf
+nodist_noinst_DATA += etc/lighttpd/50-hourfold.conf
+endif
+
+# As the units have it: with a spool.
+etc/system/hourfold.conf: etc/hourfold.conf
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|^#spool =.*|spool = $(localstatedir)/lib/hourfold/spool|' etc/hourfold.conf >$@.tmp && mv $@.tmp $@
+
+install-data-local: $(nodist_noinst_DATA) etc/examples/nats-server.conf
+	@for pair in $(config_files); do \
+	  to="$(DESTDIR)$${pair%%=*}"; from=$${pair#*=}; \
+	  $(MKDIR_P) "$${to%/*}" || exit; \
+	  if cmp -s "$$from" "$$to"; then :; \
+	  elif test -e "$$to"; then \
+	    echo "keeping $$to; this version's is $$to.new"; \
+	    $(INSTALL_DATA) "$$from" "$$to.new" || exit; \
+	  else \
+	    echo " $(INSTALL_DATA) $$from $$to"; \
+	    $(INSTALL_DATA) "$$from" "$$to" || exit; \
+	  fi; \
+	done
+uninstall-local: $(nodist_noinst_DATA) etc/examples/nats-server.conf
+	@for pair in $(config_files); do \
+	  to="$(DESTDIR)$${pair%%=*}"; from=$${pair#*=}; \
+	  rm -f "$$to.new"; \
+	  if cmp -s "$$from" "$$to"; then \
+	    echo " rm -f $$to"; \
+	    rm -f "$$to"; \
+	  elif test -e "$$to"; then \
+	    echo "keeping $$to, which was changed"; \
+	  fi; \
+	done
+# Directories that are ours alone, when nothing is left in them.
+uninstall-hook:
+	@for folder in '$(pkgsysconfdir)' '$(pkglibexecdir)' '$(examplesdir)' '$(docdir)'; do \
+	  rmdir "$(DESTDIR)$$folder" 2>/dev/null || :; \
+	done
 
 # ---- manual pages ----
 

@@ -82,7 +82,7 @@ static void defaults_are_permitted_and_kept(void **state)
                        conf_options[i].section, conf_options[i].name);
     }
     struct hf_conf *conf = must_parse("");
-    assert_string_equal(conf->store.path, HF_LOCALSTATEDIR "/lib/hourfold");
+    assert_string_equal(conf->store.path, HF_LOCALSTATEDIR "/lib/hourfold/store");
     assert_int_equal(conf->store.buckets, 2048);
     assert_string_equal(conf->bus.url, "nats://127.0.0.1:4222");
     assert_int_equal(conf->bus.max_age_ms, INT64_C(7) * 86400000);
