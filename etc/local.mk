@@ -43,6 +43,18 @@ if WITH_TMPFILESDIR
 nodist_tmpfiles_DATA = etc/tmpfiles.d/hourfold.conf
 endif
 
+# ---- completion ----
+
+# bash looks for a file of the command's name.
+EXTRA_DIST += etc/bash-completion/hourfold
+CLEANFILES += etc/bash-completion/hourfold-consumer
+if WITH_BASHCOMPLETIONDIR
+bashcompletion_DATA = etc/bash-completion/hourfold
+nodist_bashcompletion_DATA = etc/bash-completion/hourfold-consumer
+endif
+etc/bash-completion/hourfold-consumer: etc/bash-completion/hourfold
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $(srcdir)/etc/bash-completion/hourfold $@
+
 # ---- the configuration ----
 
 # What an administrator may change: a file that is there already stays, and one that was changed is not removed.
@@ -88,7 +100,7 @@ uninstall-local: $(nodist_noinst_DATA) etc/examples/nats-server.conf
 	done
 # Directories that are ours alone, when nothing is left in them.
 uninstall-hook:
-	@for folder in '$(pkgsysconfdir)' '$(pkglibexecdir)' '$(examplesdir)' '$(docdir)'; do \
+	@for folder in '$(pkgsysconfdir)' '$(pkglibexecdir)' '$(examplesdir)' '$(docdir)' '$(pagesdir)' '$(pkgdatadir)'; do \
 	  rmdir "$(DESTDIR)$$folder" 2>/dev/null || :; \
 	done
 

@@ -82,11 +82,11 @@ class Process:
         self.expected_end = True
         self.clear = None  # called before a start
 
-    def start(self):
+    def start(self, stdin=subprocess.DEVNULL):
         if self.clear is not None:
             self.clear()
         with open(self.log, "ab") as log:
-            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.rig.path,
+            self.popen = subprocess.Popen(self.argv, stdin=stdin, stdout=log, stderr=log, cwd=self.rig.path,
                                           env=self.rig.environment, start_new_session=True, **self.rig.identity)
         self.expected_end = False
         return self
@@ -275,9 +275,9 @@ class Rig:
             return 0
         return moment_of(text) if text else 0
 
-    def daemon(self, name, argv):
+    def daemon(self, name, argv, stdin=subprocess.DEVNULL):
         """Any other process of the rig."""
-        return self._add(name, argv).start()
+        return self._add(name, argv).start(stdin)
 
     def _add(self, name, argv):
         process = Process(self, name, argv)
@@ -392,7 +392,8 @@ class Rig:
 
 PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
             "curl": "curl", "chromium": "chromium", "prometheus": "prometheus", "mod_fcgid": "libapache2-mod-fcgid",
-            "write_http": "libcurl3-gnutls, libyajl2"}
+            "write_http": "libcurl3-gnutls, libyajl2",
+            "systemd-analyze": "systemd", "bash": "bash"}
 
 
 def there(tool):

@@ -2,6 +2,7 @@
 """The web servers hourfold is shipped for, each with its file of etc/ as an administrator would include it."""
 import os
 import pathlib
+import re
 import signal
 import socket
 import time
@@ -197,4 +198,46 @@ DocumentRoot "{www}"
 """)
 
 
-KINDS = {server.kind: server for server in (Lighttpd, ApacheFcgid, ApacheProxy, ApacheHtaccess)}
+class Installed:
+    """The piece that a2enconf or lighty-enable-mod enables, as it was installed: `file`, its sockets replaced. The handlers are
+    started as systemd does, with their sockets on descriptor 0."""
+
+    file = None
+    prefixed = "/hourfold"
+
+    def __init__(self, rig, port, prefix=""):
+        super().__init__(rig, port, self.prefixed)
+
+    def snippet(self, file, **fields):
+        text = re.sub(r"[^\s\":]*/hourfold/(hourfold-(collect|query)\.sock)", rf"{self.folder}/\1", self.file.read_text())
+        path = self.rig.path / "etc" / f"{self.name}.snippet"
+        path.write_text(text)
+        return path
+
+    def start(self):
+        for name in ("hourfold-collect", "hourfold-query"):
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(f"{self.folder}/{name}.sock")
+                listener.listen(4096)
+                self.rig._give(self.folder)
+                self.helpers.append(self.rig.daemon(f"{self.name}.{name}", [self.rig.program(name)], stdin=listener))
+        return WebServer.start(self)
+
+
+class InstalledLighttpd(Installed, Lighttpd):
+    kind = "installed-lighttpd"
+
+    def command(self):
+        command = super().command()
+        main = command[-1]
+        main.write_text('server.modules = ( "mod_access", "mod_fastcgi" )\n' + main.read_text())
+        return command
+
+
+class InstalledApache(Installed, ApacheProxy):
+    kind = "installed-apache"
+    modules = ("authz_host", "proxy", "proxy_fcgi")
+
+
+KINDS = {server.kind: server for server in (Lighttpd, ApacheFcgid, ApacheProxy, ApacheHtaccess,
+                                          InstalledLighttpd, InstalledApache)}
