@@ -18,11 +18,12 @@
 
 #include "stream.h"
 
-enum { SHORT_ROUNDS = 12, MOST_S = 40, FILES_MOST = 64 };
+enum { SHORT_ROUNDS = 12, MOST_S = 40, FILES_MOST = 64, PIECE_BYTES = 65536 };
 
 struct copy {
     char path[400];
     unsigned char *bytes;
+    unsigned char *used; /* which pieces of PIECE_BYTES hold anything but zeros */
     size_t len;
 };
 
@@ -62,6 +63,24 @@ static enum fault_end run(bool (*what)(void *), enum fault_how how, unsigned lon
 
 /* ---- copies ---- */
 
+static bool all_zero(const unsigned char *bytes, size_t len)
+{
+    return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+/* Zeros are not written into the copy: of a region, which is mostly that, little takes memory and time then. */
+static void read_all(int fd, struct copy *copy)
+{
+    static unsigned char piece[PIECE_BYTES];
+    for (size_t at = 0; at < copy->len; at += PIECE_BYTES) {
+        size_t len = copy->len - at < PIECE_BYTES ? copy->len - at : PIECE_BYTES;
+        assert_true(pread(fd, piece, len, (off_t)at) == (ssize_t)len);
+        copy->used[at / PIECE_BYTES] = !all_zero(piece, len);
+        if (copy->used[at / PIECE_BYTES])
+            memcpy(copy->bytes + at, piece, len);
+    }
+}
+
 static void take_file(struct left *left, const char *path)
 {
     struct stat info;
@@ -75,9 +94,10 @@ static void take_file(struct left *left, const char *path)
     assert_true(left->count++ < FILES_MOST);
     snprintf(copy->path, sizeof copy->path, "%s", path);
     copy->len = (size_t)info.st_size;
-    copy->bytes = malloc(copy->len + 1);
-    assert_non_null(copy->bytes);
-    assert_true(read(fd, copy->bytes, copy->len) == (ssize_t)copy->len);
+    copy->bytes = calloc(1, copy->len + 1);
+    copy->used = calloc(1, copy->len / PIECE_BYTES + 1);
+    assert_true(copy->bytes != NULL && copy->used != NULL);
+    read_all(fd, copy);
     close(fd);
 }
 
@@ -103,20 +123,13 @@ static void take(struct left *left)
     }
 }
 
-static bool all_zero(const unsigned char *bytes, size_t len)
-{
-    return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
-}
-
-/* What is nothing but zeros is left out: regions are mostly that. */
 static void put_file(const struct copy *copy)
 {
-    enum { PIECE = 65536 };
     int fd = open(copy->path, O_WRONLY | O_CREAT | O_TRUNC, 0660);
     assert_true(fd >= 0 && ftruncate(fd, (off_t)copy->len) == 0);
-    for (size_t at = 0; at < copy->len; at += PIECE) {
-        size_t len = copy->len - at < PIECE ? copy->len - at : PIECE;
-        if (!all_zero(copy->bytes + at, len))
+    for (size_t at = 0; at < copy->len; at += PIECE_BYTES) {
+        size_t len = copy->len - at < PIECE_BYTES ? copy->len - at : PIECE_BYTES;
+        if (copy->used[at / PIECE_BYTES])
             assert_true(pwrite(fd, copy->bytes + at, len, (off_t)at) == (ssize_t)len);
     }
     close(fd);
@@ -322,8 +335,10 @@ static int tear_down(void **state)
     (void)state;
     fault_remove_folder(root);
     for (unsigned i = 0; i < LEFTS; i++)
-        for (unsigned f = 0; f < lefts[i].count; f++)
+        for (unsigned f = 0; f < lefts[i].count; f++) {
             free(lefts[i].files[f].bytes);
+            free(lefts[i].files[f].used);
+        }
     return 0;
 }
 
