@@ -14,6 +14,7 @@
  * of the page is wrong, which the checks of the copy find. A copy that is not
  * good is made again.
  */
+#define _XOPEN_SOURCE 700 /* realpath() */
 #include "store/inside.h"
 
 #include <dirent.h>
@@ -196,7 +197,11 @@ static enum hf_err make_state(const char *path, struct hf_why *why)
 static enum hf_err settle(const char *path, uint32_t cache_mb, struct hf_why *why)
 {
     struct env *env;
-    enum hf_err err = env_open(path, cache_mb, ENV_SETTLE, &env, why);
+    char *absolute = realpath(path, NULL); /* relative paths are to Berkeley DB those from its home */
+    if (absolute == NULL)
+        return failed(why, path);
+    enum hf_err err = env_open(absolute, cache_mb, ENV_SETTLE, &env, why);
+    free(absolute);
     if (err != HF_OK)
         return err;
     err = meta_check_format(env, why);

@@ -145,7 +145,7 @@ def test_in_place(tap):
         feeder.wait()
         settle(rig)
         must_fail(tap, rig, "No such file", "backup", rig.path / "nowhere" / "backup")
-        tap.ok("as of" in rig.tool("backup", f"{backup}/"), "a backup says what it is of")
+        tap.ok("as of" in rig.tool("backup", "state/backup/"), "a backup says what it is of")
         must_fail(tap, rig, "already", "backup", backup)
         partial = rig.path / "state" / "other.partial"
         partial.mkdir()
@@ -166,7 +166,7 @@ def test_in_place(tap):
             must_fail(tap, rig, table.name, "restore", "--replace", backup)
             table.write_bytes(whole)
         tap.equal(stat(rig)["keys"], 200, "nor does a backup that is damaged")
-        tap.ok("will fold 1 messages" in rig.tool("restore", "--replace", backup), "a backup takes the store's place")
+        tap.ok("will fold 1 messages" in rig.tool("restore", "--replace", "state/backup"), "a backup takes the store's place")
         tap.equal(stat(rig)["keys"], 100, "and is what is read then")
         tap.equal(sorted(p.name for p in store.iterdir()), ["access.lock", "data", "env", "log", "state", "writer.lock"],
                   "nothing else is left")
