@@ -232,7 +232,8 @@ static bool take_body(const struct server *server, struct request *request, enum
     const char *type = request_param(request, "CONTENT_TYPE");
     if (!(form ? route_type_is_form(type) : route_type_is_json(type))) {
         refuse(server, request, 415, "", "unsupported_type",
-               form ? "send application/x-www-form-urlencoded or text/plain" : "send application/json or text/plain", "");
+               form ? "a beacon is a form, sent as application/x-www-form-urlencoded or text/plain"
+                    : "a body is JSON, sent as application/json or text/plain", "");
         return false;
     }
     if (!route_encoding_is_none(request_param(request, "HTTP_CONTENT_ENCODING"))) {
