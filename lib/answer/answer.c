@@ -81,8 +81,10 @@ static void answer_keys(struct answer *answer, const struct answer_request *requ
     struct query_path *path = &answer->path;
     struct keys_query query = {.globs = &path->keys, .after = path->after, .limit = path->limit};
     enum hf_err err = request->no_store;
-    snprintf(path->keys.text, sizeof path->keys.text, "%s*", path->prefix);
-    if (globs_read(&path->keys) && request->store != NULL)
+    bool match = path->keys.count > 0;
+    if (!match)
+        snprintf(path->keys.text, sizeof path->keys.text, "%s*", path->prefix);
+    if ((match || globs_read(&path->keys)) && request->store != NULL)
         err = keys_read(request->store, &query, &answer->grant, &answer->keys, &answer->response.why);
     if (err != HF_OK) {
         reply_fail(answer, err);
@@ -91,8 +93,8 @@ static void answer_keys(struct answer *answer, const struct answer_request *requ
     /* A page that is not full goes on behind its last key: behind the last key looked at would name one that may not be seen. */
     answer->keys.more |= answer->keys.gave_up;
     if (answer->keys.more && answer->keys.count == 0) {
-        reply_refuse_with(answer, 400, "too_many_keys", "prefix",
-                          "None of %u keys may be seen; ask for those that begin with more than this prefix.", KEYS_LOOKED_AT_MAX);
+        reply_refuse_with(answer, 400, "too_many_keys", match ? "match" : "prefix",
+                          "None of %u keys may be seen or match; ask for those that begin with something more.", KEYS_LOOKED_AT_MAX);
         return;
     }
     if (answer->path.format == PATH_CSV)

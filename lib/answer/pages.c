@@ -11,6 +11,8 @@
 #define GZIP_WINDOW_BITS (15 + 16) /* the largest window, and a gzip header */
 #define GZIP_MEMORY 8
 
+#define SCRIPT "text/javascript; charset=utf-8"
+
 static const struct {
     const char *name;
     const char *file; /* NULL: the name */
@@ -20,9 +22,16 @@ static const struct {
     {"", "index.html", "text/html; charset=utf-8", false},
     {"style.css", NULL, "text/css; charset=utf-8", false},
     {"icon.svg", NULL, "image/svg+xml", false},
-    {"main.js", NULL, "text/javascript; charset=utf-8", false},
-    {"dygraph.min.js", NULL, "text/javascript; charset=utf-8", true},
-    {"dygraph.min.css", NULL, "text/css; charset=utf-8", true},
+    {"api.js", NULL, SCRIPT, false},
+    {"chart.js", NULL, SCRIPT, false},
+    {"dom.js", NULL, SCRIPT, false},
+    {"format.js", NULL, SCRIPT, false},
+    {"grid.js", NULL, SCRIPT, false},
+    {"keys.js", NULL, SCRIPT, false},
+    {"main.js", NULL, SCRIPT, false},
+    {"state.js", NULL, SCRIPT, false},
+    {"status.js", NULL, SCRIPT, false},
+    {"dygraph.min.js", NULL, SCRIPT, true},
 };
 #define FILES (sizeof files / sizeof *files)
 

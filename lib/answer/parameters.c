@@ -103,6 +103,15 @@ static enum hf_err read_key(const struct parameter *parameter, struct span raw, 
     return HF_OK;
 }
 
+static enum hf_err read_match(const struct parameter *parameter, struct span raw, struct query_path *out,
+                              struct sample_fault *fault)
+{
+    size_t len;
+    if (!uri_decode(raw, true, out->keys.text, sizeof out->keys.text, &len) || !globs_read(&out->keys))
+        return bad(parameter, "permitted are keys with commas between them, up to 32, in which * stands for any bytes and ? for one", fault);
+    return HF_OK;
+}
+
 static enum hf_err read_stat(const struct parameter *parameter, struct span raw, struct query_path *out,
                              struct sample_fault *fault)
 {
@@ -189,12 +198,13 @@ static enum hf_err read_tz(const struct parameter *parameter, struct span raw, s
 #define PATTERN (1u << PATH_PATTERN)
 #define KEYS (1u << PATH_KEYS)
 
-enum { BY, FORMAT, PREFIX, AFTER, LIMIT, KEY, STAT, DATE, FROM, TO, STEP, TZ, PARAMETERS };
+enum { BY, FORMAT, PREFIX, MATCH, AFTER, LIMIT, KEY, STAT, DATE, FROM, TO, STEP, TZ, PARAMETERS };
 
 static const struct parameter parameters[PARAMETERS] = {
     [BY] = {"by", HOUR | DAY, read_by},
     [FORMAT] = {"format", HOUR | DAY | SERIES | SPIKES | HEATMAP | PATTERN | KEYS, read_format},
     [PREFIX] = {"prefix", KEYS, read_prefix},
+    [MATCH] = {"match", KEYS, read_match},
     [AFTER] = {"after", KEYS, read_after},
     [LIMIT] = {"limit", KEYS, read_limit},
     [KEY] = {"key", SERIES | SPIKES | HEATMAP | PATTERN, read_key},
@@ -220,6 +230,8 @@ static int parameter_named(struct span raw)
 static enum hf_err check_missing(const struct query_path *path, const bool seen[PARAMETERS], struct sample_fault *fault)
 {
     static const int needed[] = {KEY, STAT, DATE};
+    if (seen[PREFIX] && seen[MATCH])
+        return bad(&parameters[MATCH], "it may not be given together with prefix", fault);
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         const struct parameter *parameter = &parameters[needed[i]];
         if ((parameter->kinds & bit(path->kind)) != 0 && !seen[needed[i]])

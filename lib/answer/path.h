@@ -45,7 +45,7 @@ struct query_path {
     int64_t date_ms; /* first millisecond of the day, as if its zone were UTC */
     unsigned hour;   /* PATH_HOUR */
     char tz[HF_ZONE_BYTES]; /* the zone of days and hours; "": UTC */
-    struct globs keys;      /* PATH_SERIES */
+    struct globs keys;      /* PATH_SERIES; PATH_KEYS, where a pattern was given */
     struct query_time from, to; /* PATH_SERIES, PATH_PATTERN */
     char prefix[SAMPLE_KEY_MAX + 1]; /* PATH_KEYS */
     char after[SAMPLE_KEY_MAX + 1];

@@ -80,6 +80,9 @@ static void other_paths_are_read(void **state)
     path = accepted("/-/keys?prefix=&after=&limit=10000&format=csv", NULL);
     assert_int_equal(path.limit, 10000);
     assert_int_equal(path.format, PATH_CSV);
+    path = accepted("/-/keys?match=*late%3fcy*,cpu&limit=60", NULL);
+    assert_true(path.keys.count == 2 && path.prefix[0] == '\0' && path.limit == 60);
+    assert_int_equal(accepted("/-/keys", NULL).keys.count, 0);
     path = accepted("/-/keys?after=" K200 "&prefix=" K200, NULL);
     assert_string_equal(path.after, K200);
     assert_string_equal(path.prefix, K200);
@@ -242,7 +245,8 @@ static void bad_parameters_are_named(void **state)
         {"format=csv&format=csv", "format"}, {"x=1&by=second", "by"}, {"by=minutebyminutebyminutebyminutebyminute", "by"}};
     static const struct { const char *query, *parameter; } keys[] = {
         {"limit=0", "limit"}, {"limit=10001", "limit"}, {"limit=-1", "limit"}, {"limit=", "limit"}, {"limit=1e3", "limit"},
-        {"limit=99999999999999999999999", "limit"}, {"limit=+5", "limit"}, {"limit=5&limit=5", "limit"}, {"prefix=a%00", "prefix"},
+        {"limit=99999999999999999999999", "limit"}, {"limit=+5", "limit"}, {"limit=5&limit=5", "limit"}, {"prefix=a%00", "prefix"}, {"match=", "match"}, {"match=a,,b", "match"}, {"match=a%2f*", "match"},
+        {"match=a*&prefix=a", "match"}, {"prefix=&match=a*", "match"}, {"match=a&match=b", "match"},
         {"prefix=a+b", "prefix"}, {"prefix=%2F", "prefix"}, {"prefix=*", "prefix"}, {"prefix=" K200 "a", "prefix"},
         {"prefix=%e9", "prefix"}, {"after=a/b", "after"}, {"after=" K200 "a", "after"}, {"after=%", "after"},
         {"after=a&after=b", "after"}, {"format=text", "format"}};

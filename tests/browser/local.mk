@@ -1,2 +1,3 @@
 # tests in a browser: Debian's Chromium, headless
-EXTRA_DIST += tests/browser/chromium.py
+EXTRA_DIST += tests/browser/chromium.py tests/browser/accessible.py
+INTEGRATION_TESTS += tests/browser/pages_test.py

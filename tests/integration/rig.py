@@ -392,7 +392,7 @@ class Rig:
 
 PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
             "curl": "curl", "chromium": "chromium", "prometheus": "prometheus", "mod_fcgid": "libapache2-mod-fcgid",
-            "write_http": "libcurl3-gnutls, libyajl2",
+            "write_http": "libcurl3-gnutls, libyajl2", "dygraphs": "libjs-dygraphs",
             "systemd-analyze": "systemd", "bash": "bash"}
 
 
@@ -404,6 +404,8 @@ def there(tool):
         plugin = "/usr/lib/collectd/write_http.so"
         needed = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False)
         return needed.returncode == 0 and "not found" not in needed.stdout
+    if tool == "dygraphs":
+        return pathlib.Path("/usr/share/javascript/dygraphs/dygraph.min.js").is_file()
     return shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
