@@ -19,6 +19,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -29,6 +30,15 @@ ARGUMENTS = ("--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--di
              # Names resolve to nothing but this machine: a page that asks elsewhere is seen to fail.
              "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")
 PERMITTED_SECONDS = 30
+
+# It reads commands from descriptor 3 and writes answers to 4. The second pipe has the higher numbers, so that the first does not
+# overwrite it.
+PLACE_PIPES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class ChromiumError(Exception):
@@ -53,9 +63,7 @@ class Chromium:
         arguments = [chromium_path(), *ARGUMENTS, f"--user-data-dir={self.profile}/profile", *more]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")
-        # It reads commands from descriptor 3 and writes answers to 4. A shell puts them there: here both may be taken. The second
-        # pipe has the higher numbers, so it is not overwritten by the first.
-        self.process = subprocess.Popen(["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *arguments],
+        self.process = subprocess.Popen([sys.executable, "-c", PLACE_PIPES, str(to_read), str(to_write), *arguments],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         pass_fds=(to_read, to_write), start_new_session=True,
                                         env={**os.environ, "HOME": str(self.profile), "DBUS_SESSION_BUS_ADDRESS": "disabled:"})
