@@ -45,10 +45,16 @@ bool loop_enqueue(struct loop *loop, struct request *request)
         *loop->queue_end = request;
         loop->queue_end = &request->next;
     }
-    if (loop->idle > 0)
-        pthread_cond_signal(&loop->changed);
     pthread_mutex_unlock(&loop->lock);
     return taken;
+}
+
+void loop_wake_worker(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    if (loop->queue != NULL && loop->idle > 0)
+        pthread_cond_signal(&loop->changed);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 /* The next request, waited for. NULL when there will be none. */
@@ -62,6 +68,8 @@ static struct request *dequeue(struct loop *loop)
     struct request *request = loop->queue;
     if (request != NULL && (loop->queue = request->next) == NULL)
         loop->queue_end = &loop->queue;
+    if (loop->queue != NULL && loop->idle > 0)
+        pthread_cond_signal(&loop->changed); /* the reactor wakes one for all that it has read at once */
     pthread_mutex_unlock(&loop->lock);
     return request;
 }

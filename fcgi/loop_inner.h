@@ -82,8 +82,9 @@ struct loop {
 
 struct request *loop_pool_take(struct loop *loop); /* NULL when there is none */
 void loop_pool_put(struct loop *loop, struct request *request);
-/* Have a worker take it up. False: there are too many before it. */
+/* Have a worker take it up, once one is woken. False: there are too many before it. */
 bool loop_enqueue(struct loop *loop, struct request *request);
+void loop_wake_worker(struct loop *loop);
 /* False when the reactor no longer runs. */
 bool loop_mail(struct loop *loop, struct request *request);
 

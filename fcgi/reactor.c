@@ -283,6 +283,7 @@ static unsigned turn(struct loop *loop, bool stopping)
     loop->starved = false;
     accepts = accepts && !(stopping && now >= loop->queue_until_ms);
     unsigned accepted = accepts ? accept_some(loop, now) : 0;
+    loop_wake_worker(loop);
     scan(loop, now);
     return accepted;
 }
