@@ -277,7 +277,9 @@ enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct r
 {
     pthread_mutex_lock(&hold->lock);
     enum hf_err err = add(hold, list, request);
-    if (err == HF_OK && (hold->out < HOLD_OUT_MAX || hold->spooling))
+    /* While it gathers, the sender looks again by itself. */
+    if (err == HF_OK &&
+        (hold->spooling || (hold->out < HOLD_OUT_MAX && (hold->queued > 0 || !hold_gathers(hold, now_ms())))))
         pthread_cond_signal(&hold->wake_sender);
     pthread_mutex_unlock(&hold->lock);
     return err;

@@ -79,6 +79,9 @@ struct hold {
     bool ready;                 /* and the stream is as it has to be */
     bool stalled;               /* but the last publish had no answer in time */
     bool spooling;              /* batches go to the spool, none is published */
+    long long gather_until_ms;  /* see hold_gathers() */
+    unsigned crowd;             /* requests that are expected to come for one batch; 0 at first */
+    unsigned full_crowds;       /* batches in a row that got as many */
     unsigned connection;        /* counts them */
     struct trial trial;
     bool ending;
@@ -93,6 +96,8 @@ void hold_log_limited(struct hold *hold, enum hf_level level, const char *event,
 bool hold_has_work(const struct hold *hold);      /* requests without an answer */
 void hold_close_open(struct hold *hold);          /* close the open batch: it waits to be published */
 void hold_set_ready(struct hold *hold, bool ready);
+/* Whether the open batch waits a little for more requests: where many clients send, others are on their way already. */
+bool hold_gathers(const struct hold *hold, long long now);
 
 /* ---- the sender ---- */
 

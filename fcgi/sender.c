@@ -31,6 +31,8 @@
 #define AGAIN_MS 50        /* before a batch that was not taken is published again, without a spool */
 #define SPOOL_AFTER_MS 300 /* without an acknowledgement */
 #define ROTATE_MS 60000
+#define CROWD_MS 2         /* from the result of one batch to the publishing of the next, while more requests are expected */
+#define CROWDS_FULL 64     /* batches, before a larger crowd is expected */
 #define GATHER_MS 5        /* of requests, for one batch of the spool: there is nothing else that it would wait for */
 
 uint64_t hold_new_producer(void)
@@ -192,6 +194,7 @@ static unsigned take_results(struct hold *hold, long long now, struct decided de
         if (batch->state != OUT || !batch->has_result)
             continue;
         hold->out--;
+        hold->gather_until_ms = now + CROWD_MS;
         batch->has_result = false;
         enum hf_err result = batch->result;
         bool again = hold->spool != NULL
@@ -247,12 +250,38 @@ static unsigned take_aside(struct hold *hold, long long now, struct held_batch *
     return n;
 }
 
+/*
+ * A batch costs every part of the system as much as some tens of requests do, and where the processors are busy its result
+ * comes soonest when nobody else is served: then batches become small and many, and use up what requests need. So a batch that
+ * was not alone in coming is given CROWD_MS, or until as many requests have come as are known to. Those who send one after
+ * the other never wait: a batch of one expects no more, and those that get fewer than expected learn it.
+ */
+bool hold_gathers(const struct hold *hold, long long now)
+{
+    unsigned count = hold->open != NULL ? hold->open->count : 0;
+    return hold->crowd > 1 && count < hold->crowd && now < hold->gather_until_ms && !hold->ending;
+}
+
+/* Learn from a batch that is published how many to expect for the next. */
+static void learn_crowd(struct hold *hold, unsigned count)
+{
+    unsigned expected = hold->crowd;
+    if (count == expected)
+        hold->full_crowds++;
+    else
+        hold->full_crowds = 0;
+    if (count < expected)
+        hold->crowd = count > expected * 3 / 4 ? count : expected * 3 / 4;
+    else if (count > 1 && (count > expected || hold->full_crowds == CROWDS_FULL))
+        hold->crowd = 2 * count;
+}
+
 /* The batch to publish now, or NULL. */
 static struct held_batch *take_next(struct hold *hold, long long now)
 {
     if (!hold->ready || hold->spooling || hold->out >= HOLD_OUT_MAX)
         return NULL;
-    if (hold->queued == 0 && hold->open != NULL && hold->open->count > 0)
+    if (hold->queued == 0 && hold->open != NULL && hold->open->count > 0 && !hold_gathers(hold, now))
         hold_close_open(hold);
     if (hold->queued == 0 || hold->queue[0]->not_before_ms > now)
         return NULL;
@@ -262,6 +291,7 @@ static struct held_batch *take_next(struct hold *hold, long long now)
     batch->has_result = false;
     batch->no_room = false;
     batch->published_ms = now;
+    learn_crowd(hold, batch->count);
     give_number(hold, batch);
     hold->out++;
     return batch;
@@ -400,7 +430,8 @@ static long long next_look(const struct hold *hold)
         if (next < 0 || at < next)
             next = at;
     }
-    return next;
+    bool gathers = hold->ready && !hold->spooling && hold->out < HOLD_OUT_MAX && hold_gathers(hold, now_ms());
+    return gathers && (next < 0 || hold->gather_until_ms < next) ? hold->gather_until_ms : next;
 }
 
 /* What one round of the sender is to do. */
