@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An open-loop load of POST /collect on a port of 127.0.0.1: requests become due at a fixed rate, whatever becomes of those
- * before. One that finds no free connection is held back, and told.
+ * An open-loop load on a port of 127.0.0.1: requests become due at a fixed rate, whatever becomes of those before. One that
+ * finds no free connection is held back, and told.
  *
- * usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS SAMPLES KEY
+ * usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS FILE
  *
- * Each request has so many samples of KEY. Prints one JSON object: how many were sent, held back, answered with each status, or
- * broke off; and how long answers took, in ms, from the moment the request was sent.
+ * The file holds requests, each after its length and a newline; they are sent in turn. Prints one JSON object: how many were
+ * sent, held back, accepted (2xx), refused (429, 503), answered otherwise, or broke off; and how long answers took, in ms, from the
+ * moment the request was sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,8 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VARIANTS 16
-#define LATENCIES 40000 /* ms */
+#define LATENCIES 400000
+#define LATENCIES_MS 10 /* so many of them */
 #define LAST_WAIT_MS 15000
 #define RECONNECT_MS 100
 
@@ -48,10 +49,11 @@ struct answers {
 static struct {
     uint16_t port;
     double rate, seconds;
-    unsigned connections, samples;
-    const char *key;
-    char *requests[VARIANTS];
-    size_t lengths[VARIANTS];
+    unsigned connections;
+    char *file; /* its bytes */
+    const char **requests;
+    size_t *lengths;
+    size_t variants;
     struct connection *all;
     struct pollfd *polled;
     unsigned *free_ones; /* a ring: the one that has been free for longest first, or the web server would close it */
@@ -59,7 +61,7 @@ static struct {
     unsigned free_count;
     unsigned in_flight;
     unsigned long sent, held_back, broken, other, no_retry_after;
-    struct answers accepted, refused; /* 204; 429 and 503 */
+    struct answers accepted, refused; /* 2xx; 429 and 503 */
 } load;
 
 static double now_ms(void)
@@ -69,20 +71,36 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void make_requests(void)
+static void fail(const char *what)
 {
-    for (unsigned v = 0; v < VARIANTS; v++) {
-        size_t room = 400 + 16 * (size_t)load.samples;
-        char *body = malloc(room), *request = malloc(room + 400);
-        int len = sprintf(body, "{\"%s\":[", load.key);
-        for (unsigned i = 0; i < load.samples; i++)
-            len += sprintf(body + len, "%s%u.%u", i > 0 ? "," : "", (v * 7919 + i * 104729) % 1000, (i * 31 + v) % 10);
-        len += sprintf(body + len, "]}");
-        load.lengths[v] = (size_t)sprintf(request, "POST /collect HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n"
-                                                   "Content-Length: %d\r\n\r\n%s", len, body);
-        load.requests[v] = request;
-        free(body);
+    fprintf(stderr, "load: %s\n", what);
+    exit(2);
+}
+
+static void read_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        fail("the file of requests cannot be read");
+    size_t len = (size_t)ftell(file);
+    rewind(file);
+    load.file = malloc(len + 1);
+    if (load.file == NULL || fread(load.file, 1, len, file) != len)
+        fail("the file of requests cannot be read");
+    fclose(file);
+    load.file[len] = '\0';
+    for (char *at = load.file; at < load.file + len; load.variants++) {
+        size_t request_bytes = strtoul(at, &at, 10);
+        if (*at != '\n' || request_bytes == 0 || request_bytes > (size_t)(load.file + len - at - 1))
+            fail("the file of requests is malformed");
+        load.requests = realloc(load.requests, (load.variants + 1) * sizeof *load.requests);
+        load.lengths = realloc(load.lengths, (load.variants + 1) * sizeof *load.lengths);
+        load.requests[load.variants] = at + 1;
+        load.lengths[load.variants] = request_bytes;
+        at += 1 + request_bytes;
     }
+    if (load.variants == 0)
+        fail("the file holds no request");
 }
 
 /* ---- connections ---- */
@@ -140,7 +158,7 @@ static void end_connection(unsigned i)
 
 static void send_one(unsigned i)
 {
-    unsigned v = (unsigned)(load.sent % VARIANTS);
+    unsigned v = (unsigned)(load.sent % load.variants);
     ssize_t n = send(load.polled[i].fd, load.requests[v], load.lengths[v], MSG_NOSIGNAL);
     load.sent++;
     load.in_flight++;
@@ -163,7 +181,8 @@ static const char *header(const char *head, const char *name)
 static void count(struct answers *answers, double took_ms)
 {
     answers->count++;
-    answers->took[took_ms < LATENCIES - 1 ? (unsigned)took_ms : LATENCIES - 1]++;
+    unsigned at = (unsigned)(took_ms * LATENCIES_MS);
+    answers->took[at < LATENCIES - 1 ? at : LATENCIES - 1]++;
 }
 
 /* Look whether an answer is whole, and count it. */
@@ -179,7 +198,7 @@ static void take_answer(unsigned i)
     if (c->got < (size_t)(end - c->in) + 4 + (status != 204 && length != NULL ? strtoul(length, NULL, 10) : 0))
         return;
     double took = now_ms() - c->since_ms;
-    if (status == 204)
+    if (status >= 200 && status < 300)
         count(&load.accepted, took);
     else if (status == 429 || status == 503) {
         count(&load.refused, took);
@@ -253,41 +272,37 @@ static void run(void)
         look(10);
 }
 
-static unsigned long quantile(const struct answers *answers, double q)
+static double quantile(const struct answers *answers, double q)
 {
     unsigned long seen = 0;
     for (unsigned i = 0; i < LATENCIES; i++) {
         seen += answers->took[i];
         if (seen > 0 && (double)seen >= q * (double)answers->count)
-            return i;
+            return (double)i / LATENCIES_MS;
     }
     return 0;
 }
 
 static void print_answers(const char *name, const struct answers *answers)
 {
-    printf("\"%s\":{\"count\":%lu,\"p50\":%lu,\"p99\":%lu,\"max\":%lu},", name, answers->count, quantile(answers, 0.5),
+    printf("\"%s\":{\"count\":%lu,\"p50\":%g,\"p99\":%g,\"max\":%g},", name, answers->count, quantile(answers, 0.5),
            quantile(answers, 0.99), quantile(answers, 1));
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS SAMPLES KEY\n");
-        return 2;
-    }
+    if (argc != 6)
+        fail("usage: load PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS FILE");
     load.port = (uint16_t)atoi(argv[1]);
     load.rate = atof(argv[2]);
     load.seconds = atof(argv[3]);
     load.connections = (unsigned)atoi(argv[4]);
-    load.samples = (unsigned)atoi(argv[5]);
-    load.key = argv[6];
     struct rlimit files = {load.connections + 64, load.connections + 64};
     setrlimit(RLIMIT_NOFILE, &files);
     load.all = calloc(load.connections, sizeof *load.all);
     load.polled = calloc(load.connections, sizeof *load.polled);
     load.free_ones = calloc(load.connections, sizeof *load.free_ones);
-    make_requests();
+    read_file(argv[5]);
     for (unsigned i = 0; i < load.connections; i++)
         load.polled[i].fd = -1;
     for (double until = now_ms() + 3000; load.free_count < load.connections && now_ms() < until;)

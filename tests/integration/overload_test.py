@@ -11,12 +11,13 @@ import threading
 import time
 
 import rig as rigs
-from client import Client, HttpError
+from client import Client, HttpError, compose
 from rig import BUILD, FULL, Rig, missing, until
 from tap import Tap
 
 SECONDS = float(os.environ.get("HF_TEST_OVERLOAD_S", "60" if FULL else "1"))
 SAMPLES = 1000  # of one request
+VARIANTS = 16  # requests, sent in turn
 FEW_CONNECTIONS = 100  # of the base load
 CONNECTIONS = 2000  # each waits for those before it, so that how long depends on how many the web server answers a second
 SLOW_MS = 1000 if FULL else 3000  # a short form may share the machine with others
@@ -29,8 +30,15 @@ BOUNDS = {"hourfold-collect": 160, "hourfold-query": 100, "hourfold-consumer": 3
 
 
 def load(server, rate, seconds, key, connections=CONNECTIONS):
-    done = subprocess.run([BUILD / "tests/integration/load", str(server.port), str(rate), str(seconds), str(connections),
-                           str(SAMPLES), key], capture_output=True, text=True, check=True, timeout=seconds + 60)
+    requests = server.rig.path / "requests"
+    with open(requests, "wb") as file:
+        for variant in range(VARIANTS):
+            numbers = ((variant * 7919 + i * 104729) % 1000 + (i * 31 + variant) % 10 / 10 for i in range(SAMPLES))
+            body = f'{{"{key}":[{",".join(f"{n:.1f}" for n in numbers)}]}}'.encode()
+            request = compose("POST", "/collect", {"Content-Type": "application/json"}, body)
+            file.write(b"%d\n%s" % (len(request), request))
+    done = subprocess.run([BUILD / "tests/integration/load", str(server.port), str(rate), str(seconds), str(connections), requests],
+                          capture_output=True, text=True, check=True, timeout=seconds + 60)
     return json.loads(done.stdout)
 
 
