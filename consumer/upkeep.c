@@ -34,6 +34,7 @@ static enum hf_err commit(struct consumer *consumer)
 {
     struct hf_why why = {""};
     int64_t start_ms = monotonic_ms();
+    size_t records = fold_dirty_records(consumer->fold);
     enum hf_err err = fold_commit(consumer->fold, &why);
     int64_t now_ms = monotonic_ms(), took_ms = now_ms - start_ms;
     if (err != HF_OK) {
@@ -45,6 +46,7 @@ static enum hf_err commit(struct consumer *consumer)
     if (consumer->commit_failed)
         hf_log(HF_NOTICE, "commit_done", "text=\"commits succeed again\"");
     consumer->commit_failed = false;
+    hf_log(HF_INFO, "committed", "records=%zu took_ms=%lld", records, (long long)took_ms);
     back_off_reset(&consumer->commit);
     consumer->commit_log = (struct hf_log_limit){0};
     consumer->checkpoint_due = true;
