@@ -1011,7 +1011,7 @@ static void a_store_in_use_is_copied(void **state)
     pid_t pid = start_child(churn);
     struct store *store = NULL;
     struct store_status status = {0};
-    for (int64_t end_ms = now_ms() + 20000; status.position <= 2 * BLOCKS && now_ms() < end_ms; sleep_ms(20)) {
+    for (int64_t end_ms = now_ms() + PATIENT_MS; status.position <= 2 * BLOCKS && now_ms() < end_ms; sleep_ms(20)) {
         struct store_read *read;
         if (store == NULL && try_open(STORE_READER, &store) != HF_OK)
             continue;
@@ -1241,7 +1241,7 @@ static void wait_for_store(void)
 {
     struct store *store;
     struct store_status status = {0};
-    for (int64_t end_ms = now_ms() + 5000; status.position == 0; sleep_ms(5)) {
+    for (int64_t end_ms = now_ms() + PATIENT_MS; status.position == 0; sleep_ms(5)) {
         assert_true(now_ms() < end_ms);
         if (try_open(STORE_READER, &store) != HF_OK)
             continue;
@@ -1290,7 +1290,7 @@ static void wait_for_file(const char *name)
 {
     char file[100];
     snprintf(file, sizeof file, "%s/%s", folder, name);
-    for (int64_t end_ms = now_ms() + 5000; access(file, F_OK) != 0; sleep_ms(2))
+    for (int64_t end_ms = now_ms() + PATIENT_MS; access(file, F_OK) != 0; sleep_ms(2))
         assert_true(now_ms() < end_ms);
 }
 
