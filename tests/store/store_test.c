@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "store/inside.h"
 #include "store/store.h"
 
@@ -120,7 +121,7 @@ static void must_hold(struct store *store, enum store_table table, const char *k
 static pid_t start_child(void (*body)(void))
 {
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         body();
