@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +19,8 @@
 
 struct process {
     char socket[100];
-    pid_t pid; /* 0: not running */
+    pid_t pid;    /* 0: not running */
+    rlim_t files; /* the most descriptors it may have; 0: as many as this process */
 };
 
 static struct process processes[PROCESSES];
@@ -48,6 +50,9 @@ static void spawn(struct process *process)
     snprintf(address, sizeof address, "unix:%s", process->socket);
     process->pid = fork();
     if (process->pid == 0) {
+        struct rlimit files = {process->files, process->files};
+        if (process->files > 0)
+            setrlimit(RLIMIT_NOFILE, &files);
         int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(open("/dev/null", O_RDONLY), 0);
         dup2(log, 1);
@@ -288,6 +293,29 @@ static void views_come_from_the_configuration(void **state)
     stop(query, SIGTERM);
 }
 
+/* With descriptors for one request at a time, the one that is slow. */
+static void who_gives_way_is_told(void **state)
+{
+    (void)state;
+    struct process *query = &processes[0];
+    struct fcgi_answer answer;
+    write_conf("[query]\ncors_origin = https://board.example\n");
+    write_world();
+    query->files = 65;
+    start(query);
+    int slow = fcgi_connect(query->socket);
+    fcgi_send_unfinished(slow, &(struct fcgi_ask){.method = "POST", .uri = HOUR_URI, .body = "{", .length = "10"});
+    must_answer(query, &(struct fcgi_ask){.uri = HOUR_URI}, 200, "3000");
+    fcgi_receive(slow, PATIENT_MS, &answer);
+    assert_int_equal(answer.status, 503);
+    assert_true(header_is(&answer, "Retry-After:", "2"));
+    assert_true(header_is(&answer, "Cache-Control:", "no-store"));
+    assert_true(header_is(&answer, "Access-Control-Allow-Origin:", "https://board.example"));
+    assert_non_null(strstr(answer.body, "\"unavailable\""));
+    fcgi_answer_free(&answer);
+    stop(query, SIGTERM);
+}
+
 static void wrong_configuration_is_refused(void **state)
 {
     (void)state;
@@ -372,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_waits_for_a_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_reach_the_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(views_come_from_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_gives_way_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_configuration_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_lives_through_recoveries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kills_hurt_nobody_else, set_up, tear_down)};
