@@ -1059,10 +1059,16 @@ static void readers_follow_a_restore(void **state)
     assert_false(exists);
     assert_int_equal(mkdir(other, 0700), 0);
     ok(store_may_replace(other, &exists, &why));
-    snprintf(other, sizeof other, "%s/other/file", folder);
+    snprintf(other, sizeof other, "%s/other/tally", folder);
+    assert_int_equal(mkdir(other, 0700), 0); /* as hourfold-collect has put there */
+    snprintf(other, sizeof other, "%s/other", folder);
+    ok(store_may_replace(other, &exists, &why));
+    assert_false(exists);
+    snprintf(other, sizeof other, "%s/other/log", folder); /* as in /var */
     assert_int_equal(mkdir(other, 0700), 0);
     snprintf(other, sizeof other, "%s/other", folder);
     fails(store_may_replace(other, &exists, &why), HF_INVALID);
+    assert_non_null(strstr(why.text, "log"));
 }
 
 /* Whoever replaced the store died as soon as it was decided, or later: it is finished by a reader, or by a writer. */
