@@ -243,19 +243,6 @@ static enum hf_err make_nats_options(struct bus *bus, struct hf_why *why)
     return err != HF_OK ? err : set_files(bus->nats, &bus->options, tls, why);
 }
 
-struct bus_options bus_options_of(const struct hf_conf *conf, const char *name)
-{
-    return (struct bus_options){.name = name,
-                                .url = conf->bus.url,
-                                .stream = conf->bus.stream,
-                                .subject = conf->bus.subject,
-                                .credentials = conf->bus.credentials,
-                                .tls_ca = conf->bus.tls_ca,
-                                .replicas = (unsigned)conf->bus.replicas,
-                                .max_messages = conf->bus.max_messages,
-                                .max_age_ms = conf->bus.max_age_ms};
-}
-
 static void free_strings(struct bus_options *options)
 {
     const char *strings[] = {options->name,    options->url,         options->stream,
