@@ -79,3 +79,13 @@ bench-micro: bench-cell bench-reader bench-fold bench-store bench-answer bench-i
 bench-instructions: tests/bench/cell_bench tests/bench/reader_bench tests/bench/fold_bench
 	@$(PYTHON3) $(srcdir)/tests/bench/instructions.py tests/bench
 .PHONY: bench-micro bench-instructions
+
+EXTRA_PROGRAMS += tests/bench/fill_days
+tests_bench_fill_days_SOURCES = tests/bench/fill_days.c
+tests_bench_fill_days_LDADD = $(HOURFOLD_LIBS)
+
+# The first view of the pages in a browser, from a store of 10,000 keys over 31 days (about 3 GB in TMPDIR).
+bench-pages: all tests/bench/fill_days
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 \
+	  $(PYTHON3) $(srcdir)/tests/browser/pages_bench.py
+.PHONY: bench-pages
