@@ -255,6 +255,7 @@ def main(tap):
         tap.ok(run.text.endswith(f"ready: http://127.0.0.1:{port}/\n"), "it says where it is ready", run.text)
         with socket.socket() as probe:
             tap.ok(listening(port) and probe.connect_ex(("127.0.0.2", port)) != 0, "it listens on 127.0.0.1 alone")
+        tap.equal([status(port, f"/-/{file}") for file in ("", "main.js", "dygraph.min.js")], [200] * 3, "the pages are there, with their charts")
         errors(tap, directory, port)
         interrupted_build(tap)
         interrupted_autoreconf(tap)
