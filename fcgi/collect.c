@@ -288,16 +288,19 @@ static bool read_samples(const struct server *server, struct request *request, e
     return err == HF_OK;
 }
 
-/* Hold the request until its samples are stored, or answer why that cannot be. */
-static void keep(const struct server *server, struct request *request, const struct sample_list *list)
+/* Hold the request until its samples are stored, or answer why that cannot be. False: it would have to wait first, and may not. */
+static bool keep(const struct server *server, struct request *request, const struct sample_list *list, bool may_wait)
 {
     if (list->count == 0) { /* a report of collectd, or a beacon, without a value */
         answer_stored(server, request, TALLY_EMPTY);
-        return;
+        return true;
     }
     uint64_t samples = list->count;
-    tally_add(server->tally, TALLY_RECEIVED, 0, samples);
-    enum hf_err err = hold_add(server->hold, list, request);
+    enum hf_err err = hold_add(server->hold, list, request, may_wait);
+    if (err == HF_BUSY && !may_wait)
+        return false;
+    if (err != HF_OK)
+        tally_add(server->tally, TALLY_RECEIVED, 0, samples);
     if (err == HF_FULL) {
         tally_add(server->tally, TALLY_REFUSED, TALLY_TOO_LARGE, samples);
         refuse(server, request, 413, "", "too_large", "the samples of one request take more than the 1,000,000 bytes of a message; send fewer at once", "");
@@ -308,26 +311,26 @@ static void keep(const struct server *server, struct request *request, const str
         tally_shed(server->tally, err == HF_AWAY ? TALLY_BUS : TALLY_MEMORY, samples);
         answer_unavailable(server, request, err);
     }
+    return true;
 }
 
-static void handle(void *context, void *state, struct request *request)
+/* Read a request and keep its samples, or answer why not. False: it would have to wait for room, and may not. */
+static bool take(struct server *server, struct request *request, struct sample_list *list, bool may_wait)
 {
-    struct server *server = context;
-    struct sample_list *list = state;
     const char *query;
     size_t query_bytes;
+    struct timespec now;
     enum route route = route_of(request_param(request, "REQUEST_URI"), &query, &query_bytes);
     if (route == ROUTE_NONE) {
         refuse(server, request, 404, "", "not_found", "there is /collect, /collect/collectd and /collect/boomerang", "");
-        return;
+        return true;
     }
     if (request_method(request) == REQUEST_OPTIONS) {
         answer_preflight(server, request, route);
-        return;
+        return true;
     }
     if (!rate_permits(server, request) || !method_fits(server, request, route) || !sender_may(server, request))
-        return;
-    struct timespec now;
+        return true;
     clock_gettime(CLOCK_REALTIME, &now);
     struct sample_limits limits = {.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
                                    .max_age_ms = server->conf->collect.max_age_ms,
@@ -337,8 +340,19 @@ static void handle(void *context, void *state, struct request *request)
     tally_note(server->tally, TALLY_LAST_REQUEST, limits.now_ms);
     sample_list_reset(list);
     struct sample_form form = {.query = query, .query_bytes = query_bytes};
-    if (read_samples(server, request, route, form, &limits, list))
-        keep(server, request, list);
+    return !read_samples(server, request, route, form, &limits, list) || keep(server, request, list, may_wait);
+}
+
+static void handle(void *context, void *state, struct request *request)
+{
+    (void)take(context, request, state, true);
+}
+
+/* Where senders are bounded, a request that was taken up twice would count twice. */
+static bool handle_at_once(void *context, void *state, struct request *request)
+{
+    struct server *server = context;
+    return server->rate == NULL && take(server, request, state, false);
 }
 
 static void *worker_begin(void *context)
@@ -423,6 +437,7 @@ static int run(struct server *server, const struct cli_args *args)
                                    .body_max = (size_t)server->conf->collect.max_body,
                                    .queue_wait_ms = HOLD_ROOM_WAIT_MS,
                                    .handle = handle,
+                                   .handle_at_once = handle_at_once,
                                    .shed = shed,
                                    .thread_begin = worker_begin,
                                    .thread_end = worker_end,

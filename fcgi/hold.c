@@ -18,6 +18,7 @@
 #define ENSURE_AGAIN_MS 500
 #define TRY_AGAIN_MS 1000 /* to publish into a stream that was full */
 #define LOG_EVERY_MS 10000
+#define AT_ONCE (-1) /* in place of a time until when to wait */
 
 void hold_log_limited(struct hold *hold, enum hf_level level, const char *event, enum hf_err err, const char *why)
 {
@@ -239,7 +240,7 @@ static enum hf_err await_room(struct hold *hold, long long until_ms)
             return HF_AWAY;
         if (hold->held < hold->held_max && open_batch(hold))
             return HF_OK;
-        if (wait_until(&hold->changed, &hold->lock, until_ms) == ETIMEDOUT)
+        if (until_ms == AT_ONCE || wait_until(&hold->changed, &hold->lock, until_ms) == ETIMEDOUT)
             return HF_BUSY;
     }
 }
@@ -251,11 +252,11 @@ void hold_close_open(struct hold *hold)
     hold->open = NULL;
 }
 
-static enum hf_err add(struct hold *hold, const struct sample_list *list, struct request *request)
+static enum hf_err add(struct hold *hold, const struct sample_list *list, struct request *request, bool may_wait)
 {
     long long now = now_ms();
     for (;;) {
-        enum hf_err err = await_room(hold, now + HOLD_ROOM_WAIT_MS - request_age_ms(request));
+        enum hf_err err = await_room(hold, may_wait ? now + HOLD_ROOM_WAIT_MS - request_age_ms(request) : AT_ONCE);
         if (err != HF_OK)
             return err;
         struct held_batch *batch = hold->open;
@@ -273,10 +274,12 @@ static enum hf_err add(struct hold *hold, const struct sample_list *list, struct
     }
 }
 
-enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request)
+enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request, bool may_wait)
 {
     pthread_mutex_lock(&hold->lock);
-    enum hf_err err = add(hold, list, request);
+    enum hf_err err = add(hold, list, request, may_wait);
+    if (err == HF_OK) /* now, before anybody can answer it */
+        tally_add(hold->options.tally, TALLY_RECEIVED, 0, list->count);
     /* While it gathers, the sender looks again by itself. */
     if (err == HF_OK &&
         (hold->spooling || (hold->out < HOLD_OUT_MAX && (hold->queued > 0 || !hold_gathers(hold, now_ms())))))
@@ -329,11 +332,20 @@ static struct hold *hold_new(const struct hold_options *options)
 
 static enum hf_err connect_bus(struct hold *hold, struct hf_why *why)
 {
-    struct bus_options options = bus_options_of(hold->options.conf, hold->options.name);
-    options.ack_wait_ms = ACK_WAIT_MS;
-    options.on_result = on_result;
-    options.on_state = on_state;
-    options.context = hold;
+    const struct hf_conf *conf = hold->options.conf;
+    struct bus_options options = {.name = hold->options.name,
+                                  .url = conf->bus.url,
+                                  .stream = conf->bus.stream,
+                                  .subject = conf->bus.subject,
+                                  .credentials = conf->bus.credentials,
+                                  .tls_ca = conf->bus.tls_ca,
+                                  .replicas = (unsigned)conf->bus.replicas,
+                                  .max_messages = conf->bus.max_messages,
+                                  .max_age_ms = conf->bus.max_age_ms,
+                                  .ack_wait_ms = ACK_WAIT_MS,
+                                  .on_result = on_result,
+                                  .on_state = on_state,
+                                  .context = hold};
     return bus_open(&options, &hold->bus, why);
 }
 

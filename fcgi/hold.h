@@ -56,10 +56,10 @@ HF_MUST_CHECK enum hf_err hold_open(const struct hold_options *options, struct h
 /* Wait until samples can be stored, at most `wait_ms`, and log why they cannot. */
 bool hold_await_ready(struct hold *hold, int64_t wait_ms);
 
-/* Put the samples (at least one) into the open batch and hold the request. Otherwise than with HF_OK the request stays the
- * caller's: HF_AWAY, the bus is away or does not answer; HF_BUSY, there was no room in time; HF_FULL, they do not fit into any batch; HF_NOMEM. Waits
- * for room. Thread safe. */
-HF_MUST_CHECK enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request);
+/* Put the samples (at least one) into the open batch, count them as received, and hold the request. Otherwise than with HF_OK the
+ * request stays the caller's, and nothing is counted: HF_AWAY, the bus is away or does not answer; HF_BUSY, there was no room in
+ * time, or at once when it may not wait; HF_FULL, they do not fit into any batch; HF_NOMEM. Thread safe. */
+HF_MUST_CHECK enum hf_err hold_add(struct hold *hold, const struct sample_list *list, struct request *request, bool may_wait);
 
 /* Publish what is open, wait for what is out at most HOLD_END_MS, answer all, disconnect, free. No hold_add() may run.
  * NULL inside is allowed. */

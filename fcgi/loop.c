@@ -12,6 +12,8 @@
 
 #define REQUESTS_MAX 4000u    /* more than a web server of the shipped configurations has connections */
 #define DESCRIPTORS_KEPT 64u  /* for the bus, the store, the log */
+#define STOP_WAIT_MS 2000     /* for requests being read, before they are given up */
+#define QUEUE_WAIT_MS 300     /* at a stop, for taking the connections that wait to be accepted */
 
 /* ---- the pool, the queue, the mail ---- */
 
@@ -88,6 +90,25 @@ bool loop_mail(struct loop *loop, struct request *request)
 
 /* ---- workers ---- */
 
+static void swap_input(struct worker *worker, struct request *request)
+{
+    struct record_input given = request->input;
+    request->input = worker->input;
+    worker->input = given;
+}
+
+void loop_lend(struct worker *worker, struct request *request)
+{
+    swap_input(worker, request);
+    request->worker = worker;
+}
+
+void loop_take_back(struct worker *worker, struct request *request)
+{
+    swap_input(worker, request);
+    request->worker = NULL;
+}
+
 static void serve(struct worker *worker, void *state, struct request *request)
 {
     const struct loop_options *options = &worker->loop->options;
@@ -95,10 +116,7 @@ static void serve(struct worker *worker, void *state, struct request *request)
         options->shed(options->context, request);
         return;
     }
-    struct record_input given = request->input;
-    request->input = worker->input;
-    worker->input = given;
-    request->worker = worker;
+    loop_lend(worker, request);
     request_uncharge(request);
     options->handle(options->context, state, request); /* it may be gone before the handler returns */
     record_reset(&worker->input);
@@ -140,10 +158,12 @@ static int start_threads(struct loop *loop, unsigned *started)
 
 static void stop_threads(struct loop *loop, bool reactor, unsigned workers)
 {
+    bool orphaned = fcgi_socket_orphaned(&loop->socket);
     fcgi_socket_unlink(&loop->socket);
-    loop->orphaned = fcgi_socket_orphaned(&loop->socket);
+    loop->queue_until_ms = now_ms() + (orphaned ? 0 : QUEUE_WAIT_MS);
+    loop->stop_until_ms = now_ms() + STOP_WAIT_MS;
     atomic_store(&loop->stopping, true);
-    if (loop->orphaned)
+    if (orphaned)
         fcgi_socket_refuse(&loop->socket);
     reactor_wake(loop);
     if (reactor)
@@ -224,8 +244,6 @@ static struct loop *loop_new(const struct loop_options *options)
         return NULL;
     loop->options = *options;
     loop->options.listen = NULL;
-    if (loop->options.stop_wait_ms == 0)
-        loop->options.stop_wait_ms = LOOP_STOP_WAIT_MS;
     loop->socket.fd = loop->wake[0] = loop->wake[1] = -1;
     loop->requests_max = requests_limit();
     loop->workers = calloc(options->threads, sizeof *loop->workers);
@@ -243,6 +261,7 @@ static struct loop *loop_new(const struct loop_options *options)
     }
     for (unsigned i = 0; i < options->threads; i++)
         loop->workers[i].loop = loop;
+    loop->at_once.loop = loop;
     loop->queue_end = &loop->queue;
     init_cond(&loop->changed);
     pthread_mutex_init(&loop->lock, NULL);
@@ -255,6 +274,7 @@ static void loop_free(struct loop *loop)
     reactor_close(loop);
     for (unsigned i = 0; i < loop->options.threads; i++)
         record_free(&loop->workers[i].input);
+    record_free(&loop->at_once.input);
     for (unsigned i = 0; i < loop->requests_max; i++) {
         record_free(&loop->requests[i].input);
         hf_buf_free(&loop->requests[i].out);

@@ -49,7 +49,6 @@ struct loop {
     struct fcgi_socket socket;
     sigset_t stop_signals;
     atomic_bool stopping;
-    bool orphaned;             /* set before `stopping`: who waits to be accepted is not to be served */
     struct worker *workers;
     struct request *requests;
     unsigned requests_max;
@@ -58,13 +57,14 @@ struct loop {
 
     /* Of the reactor alone: */
     pthread_t reactor;
+    struct worker at_once;     /* the reactor, where it handles requests itself */
+    void *at_once_state;       /* NULL: it does not */
     struct pollfd *polled;     /* two of its own, then one for each of `connections` */
     struct request **connections;
     unsigned connection_count;
     bool starved;              /* nothing can be accepted just now */
     long long next_scan_ms;    /* when to look for those whose time is over */
-    bool drains;               /* it has seen the stop, which the next two count from */
-    long long queue_until_ms;  /* the last moment to accept */
+    long long queue_until_ms;  /* once stopping: the last moment to accept */
     long long stop_until_ms;   /* the last to read and write */
     struct hf_log_limit accept_log;
 
@@ -89,6 +89,10 @@ bool loop_enqueue(struct loop *loop, struct request *request);
 void loop_wake_worker(struct loop *loop);
 /* False when the reactor no longer runs. */
 bool loop_mail(struct loop *loop, struct request *request);
+
+/* Give the request's input to a thread that takes it up; or back, when it does not. */
+void loop_lend(struct worker *worker, struct request *request);
+void loop_take_back(struct worker *worker, struct request *request);
 
 /* ---- reactor.c ---- */
 

@@ -85,12 +85,29 @@ static void scan(struct loop *loop, long long now)
 
 /* ---- reading ---- */
 
+static bool handled_at_once(struct loop *loop, struct request *request)
+{
+    if (loop->at_once_state == NULL || request->input.body_bytes > 0)
+        return false;
+    loop_lend(&loop->at_once, request);
+    size_t charged = request->charged;
+    request_uncharge(request);
+    if (loop->options.handle_at_once(loop->options.context, loop->at_once_state, request)) {
+        record_reset(&loop->at_once.input);
+        return true;
+    }
+    loop_take_back(&loop->at_once, request);
+    request->charged = charged;
+    atomic_fetch_add(&loop->input_bytes, charged);
+    return false;
+}
+
 static void pass_on(struct loop *loop, unsigned at, long long now)
 {
     struct request *request = table_remove(loop, at);
     request->ended = request->input.ended;
     request->whole_ms = now;
-    if (!loop_enqueue(loop, request))
+    if (!handled_at_once(loop, request) && !loop_enqueue(loop, request))
         loop->options.shed(loop->options.context, request);
 }
 
@@ -189,8 +206,8 @@ static struct request *take_request(struct loop *loop, long long now)
 static void accept_failed(struct loop *loop, int error, long long now)
 {
     unsigned long held = 0;
-    bool refuses = error == EINVAL && atomic_load(&loop->stopping); /* as an orphaned socket is made to */
-    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED || refuses)
+    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
+        atomic_load(&loop->stopping))
         return;
     /* Descriptors or memory ran short. That passes; ending would not help. */
     loop->starved = true;
@@ -247,17 +264,8 @@ static void take_mail(struct loop *loop, long long now)
 /* After the stop: whether those that had connected before it are served. They would be cut off when the socket is closed. */
 static bool all_served(const struct loop *loop, unsigned accepted, long long now)
 {
-    bool all_accepted = (accepted == 0 && !loop->starved) || now >= loop->queue_until_ms;
-    return now >= loop->stop_until_ms || (loop->connection_count == 0 && all_accepted);
-}
-
-/* From when the reactor has come to it: its thread may have had to wait for its turn. Some of the time is for accepting: a web server
- * may go on making connections. */
-static void drain(struct loop *loop, long long now)
-{
-    loop->drains = true;
-    loop->queue_until_ms = now + (loop->orphaned ? 0 : loop->options.stop_wait_ms / 4);
-    loop->stop_until_ms = now + loop->options.stop_wait_ms;
+    return now >= loop->stop_until_ms ||
+           (loop->connection_count == 0 && (accepted == 0 || now >= loop->queue_until_ms));
 }
 
 static int poll_timeout(const struct loop *loop, bool stopping)
@@ -285,8 +293,6 @@ static unsigned turn(struct loop *loop, bool stopping)
     int ready = poll(loop->polled, OWN + loop->connection_count, poll_timeout(loop, stopping));
     long long now = now_ms();
     bool accepts = loop->starved || stopping || (ready > 0 && loop->polled[LISTEN].revents != 0);
-    if (stopping && !loop->drains)
-        drain(loop, now);
     if (ready > 0)
         attend(loop, now);
     if (ready > 0 && loop->polled[WAKE].revents != 0)
@@ -302,6 +308,9 @@ static unsigned turn(struct loop *loop, bool stopping)
 void *reactor_main(void *argument)
 {
     struct loop *loop = argument;
+    const struct loop_options *options = &loop->options;
+    if (options->handle_at_once != NULL) /* without memory for it, threads handle all */
+        loop->at_once_state = options->thread_begin(options->context);
     for (;;) {
         bool stopping = atomic_load(&loop->stopping); /* before the last look at the socket */
         unsigned accepted = turn(loop, stopping);
@@ -309,6 +318,8 @@ void *reactor_main(void *argument)
             break;
     }
     end(loop);
+    if (loop->at_once_state != NULL)
+        options->thread_end(options->context, loop->at_once_state);
     return NULL;
 }
 

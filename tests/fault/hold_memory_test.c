@@ -161,7 +161,7 @@ static bool all_answered(void)
 static void ask(struct hold *hold, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        asked[i].held = hold_add(hold, &lists[i], (struct request *)(void *)&asked[i]) == HF_OK;
+        asked[i].held = hold_add(hold, &lists[i], (struct request *)(void *)&asked[i], true) == HF_OK;
     for (int64_t until = now_ms() + DEADLINE_MS; !all_answered() && now_ms() < until;)
         nap();
     assert_true(all_answered());
