@@ -36,6 +36,8 @@ static void remove_key(struct cache *cache, struct cached_key *key)
 static void remove_cell(struct cache *cache, struct cached_cell *cell)
 {
     struct cached_key *key = cell->key;
+    if (key->last[cell->id.table] == cell)
+        key->last[cell->id.table] = NULL;
     TAILQ_REMOVE(&cache->clean_cells, cell, link);
     HASH_DELETE(hh, cache->cells, cell);
     cache->bytes -= cell_bytes_of(cell);
@@ -65,8 +67,12 @@ struct cached_key *cache_find_key(struct cache *cache, const char *text, size_t 
 struct cached_cell *cache_find_cell(struct cache *cache, struct cached_key *key, enum store_table table, uint32_t slot)
 {
     struct cached_id id = {key, slot, (uint32_t)table};
-    struct cached_cell *cell;
+    struct cached_cell *cell = key->last[table];
+    if (cell != NULL && cell->id.slot == slot)
+        return cell;
     HASH_FIND_BYHASHVALUE(hh, cache->cells, &id, sizeof id, table_hash(&cache->secret, &id, sizeof id), cell);
+    if (cell != NULL)
+        key->last[table] = cell;
     return cell;
 }
 
@@ -108,6 +114,7 @@ struct cached_cell *cache_add_cell(struct cache *cache, struct cached_key *key, 
     cache->dirty_cell_count++;
     cache->bytes += cell_bytes_of(cached);
     key->cells++;
+    key->last[table] = cached;
     *cell = NULL;
     return cached;
 }

@@ -21,8 +21,11 @@
 #include "fold/table.h"
 #include "store/store.h"
 
+struct cached_cell;
+
 struct cached_key {
     UT_hash_handle hh;
+    struct cached_cell *last[2];  /* of each store_table, the cell that was looked up last, or NULL: it will be again */
     TAILQ_ENTRY(cached_key) link; /* among the dirty keys */
     uint32_t cells;               /* in memory */
     uint32_t first_hour;          /* as the store has it, or is to have it */

@@ -136,17 +136,15 @@ void store_remove(const char *copy)
 
 /* ---- replace ---- */
 
-/* A folder of another, that a store would take for its own. */
-static enum hf_err look_for_folders(const char *path, struct hf_why *why)
+static bool is_empty(const char *path)
 {
-    char file[ENV_PATH_BYTES];
-    struct stat st;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(file, sizeof file, "%s/%s", path, folders[i]);
-        if (stat(file, &st) == 0)
-            return hf_fail(why, HF_INVALID, "%s holds no store, but %s, which a store there would replace", path, folders[i]);
-    }
-    return HF_OK;
+    DIR *dir = opendir(path);
+    int entries = 0;
+    while (dir != NULL && readdir(dir) != NULL)
+        entries++;
+    if (dir != NULL)
+        closedir(dir);
+    return entries <= 2;
 }
 
 enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why)
@@ -161,7 +159,7 @@ enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why
     *exists = stat(file, &st) == 0;
     enum hf_err err = share_open(path, false, &share, why);
     if (err == HF_NOTFOUND)
-        return *exists ? HF_OK : look_for_folders(path, why);
+        return *exists || is_empty(path) ? HF_OK : hf_fail(why, HF_INVALID, "%s is not empty and holds no store", path);
     if (err != HF_OK)
         return err;
     pid_t writer = share_writer(share);
