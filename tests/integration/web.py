@@ -134,11 +134,12 @@ LogLevel notice
 DocumentRoot "{self.rig.path}/www"
 {loads}
 TypesConfig /dev/null
-StartServers 1
 # As the snippets advise.
+StartServers 4
 ThreadsPerChild 64
 ServerLimit 40
 MaxRequestWorkers 2560
+MaxSpareThreads 2560
 {body}
 """)
         return ["apache2", "-DFOREGROUND", "-f", main]
