@@ -223,10 +223,10 @@ def row_json():
 
 # ---- rows: the consumer ----
 
-def drain(rig, batches, samples):
+def drain(rig, batches, samples, keys=10):
     """Fill the stream while there is no consumer, then measure how long it takes to fold all of it. The processor time is the
     consumer's own: nats-server has the other one."""
-    subprocess.run([BUILD / "tests/bench/backlog", f"nats://127.0.0.1:{rig.nats_port}", str(batches), str(samples), "100"],
+    subprocess.run([BUILD / "tests/bench/backlog", f"nats://127.0.0.1:{rig.nats_port}", str(batches), str(samples), str(keys)],
                    check=True, stdin=subprocess.DEVNULL)
     settle(rig)
     end = drain.position = getattr(drain, "position", 0) + batches
@@ -246,9 +246,13 @@ def row_backlog():
     """The consumer alone on a backlog, in batches of 100 and of one."""
     with Rig(out) as rig:
         rig.start_nats()
-        sides = {"batches of 100": lambda: drain(rig, 100_000, 100), "batches of one": lambda: drain(rig, 300_000, 1)}
+        sides = {"batches of 100, 10 keys": lambda: drain(rig, 100_000, 100),
+                 "batches of 100, 100 keys": lambda: drain(rig, 100_000, 100, 100),
+                 "batches of one": lambda: drain(rig, 300_000, 1)}
         results = sides_in_turn(rig, sides, min(ROUNDS, 3))
-        for name, unit, many, goal in (("batches of 100", "samples/s", 100, "4,000,000"), ("batches of one", "batches/s", 1, "150,000")):
+        for name, unit, many, goal in (("batches of 100, 10 keys", "samples/s", 100, "4,000,000"),
+                                       ("batches of 100, 100 keys", "samples/s", 100, "4,000,000"),
+                                       ("batches of one", "batches/s", 1, "150,000")):
             out.line("backlog", f"{name}, a second of a core", [r["cpu"] * many for r in results[name]], unit, goal)
             out.line("backlog", f"{name}, wall clock", [r["wall"] * many for r in results[name]], unit)
 

@@ -32,7 +32,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../child.h"
 #include "store/store.h"
 
 #define STEPS 12u        /* cells of each table that a transaction touches */
@@ -333,7 +332,7 @@ static void start(int me)
 {
     atomic_store(&board->process[me].beat_ms, now_ms());
     fflush(stdout);
-    pids[me] = test_fork();
+    pids[me] = fork();
     if (pids[me] == 0) {
         if (me == WRITER)
             run_writer(me);
@@ -510,7 +509,7 @@ static void stop_all(void)
 static void check_the_end(void)
 {
     fflush(stdout);
-    pid_t pid = test_fork();
+    pid_t pid = fork();
     if (pid == 0) {
         static struct sight sight;
         struct store *store = open_store(WRITER, STORE_WRITER);
