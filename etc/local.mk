@@ -106,7 +106,7 @@ uninstall-hook:
 
 # ---- manual pages ----
 
-nodist_man_MANS += etc/hourfold.conf.5 fcgi/hourfold-collect.8 fcgi/hourfold-query.8 consumer/hourfold-consumer.8 \
+nodist_man_MANS += etc/hourfold.conf.5 etc/hourfold-hosting.7 fcgi/hourfold-collect.8 fcgi/hourfold-query.8 consumer/hourfold-consumer.8 \
 	consumer/hourfold.1
 EXTRA_DIST += $(nodist_man_MANS:=.in)
 CLEANFILES += $(nodist_man_MANS)

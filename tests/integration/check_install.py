@@ -26,7 +26,7 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 # What stays, and what the packages and the machine write by themselves.
 DATA = re.compile(r"/(var/lib/hourfold|var/backups/hourfold)/")
 ITS_OWN = re.compile(r"/(proc|sys|dev|run|tmp|root/hourfold-[^/]*|var/(log|tmp|cache|lib/(systemd|dbus|apache2|lighttpd|apt))|"
-                     r"etc/(machine-id|hostname|resolv.conf|passwd|group|shadow|gshadow|subuid|subgid)-?)(/|$)")
+                     r"etc/(machine-id|mtab|hostname|resolv.conf|passwd|group|shadow|gshadow|subuid|subgid)-?)(/|$)")
 
 
 def run(argv, seconds=900, **more):
@@ -232,6 +232,8 @@ def check_one(tap, base, folder, name, plan):
         machine.shell("make install", f"/root/{folder}")
         machine.shell("\n".join(plan["start"]))
         machine.shell("\n".join(c for c in plan[name] if c not in packages))
+        # lighttpd's unit counts as started before it listens.
+        until(lambda: "no" not in machine.shell("curl -s -o /dev/null http://127.0.0.1/ || echo no"), 20, "port 80 is open")
         check_look(service, plan["look"])
         check_rights(service)
         check_restarts(service)

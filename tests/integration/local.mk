@@ -1,7 +1,7 @@
 # tests of integration: the whole system with real servers. Longer forms: HF_TEST_FULL=1 (a million samples through each web
 # server), HF_TEST_COLLECTD_S; HF_TEST_KEEP=1 leaves a test's folder behind.
 INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/clients_test.py tests/integration/collectd_test.py \
-	tests/integration/install_test.py tests/integration/path_test.py \
+	tests/integration/hosting_test.py tests/integration/install_test.py tests/integration/path_test.py \
 	tests/integration/quickstart_test.py tests/integration/rate_test.py tests/integration/readme_test.py
 
 # Those that inject faults. make check runs their short forms.
@@ -16,7 +16,7 @@ FAULT_TESTS += $(INTEGRATION_FAULT_TESTS)
 EXTRA_DIST += tests/integration/prometheus-rules-test.yml tests/integration/telegraf/batch.http tests/integration/telegraf/gzip.http \
 	tests/integration/telegraf/json.http tests/integration/telegraf/metrics.json
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/bad_input_table.py tests/integration/check_faults.py \
-	tests/integration/client.py tests/integration/faults.py tests/integration/ledger.py tests/integration/nats.py \
+	tests/integration/client.py tests/integration/faults.py tests/integration/ledger.py tests/integration/nats.py tests/integration/nats_auth.py \
 	tests/integration/rig.py tests/integration/tap.py tests/integration/truth.py tests/integration/web.py
 
 # The full forms of all tests of faults, one after another, for hours; a table of what came of them at the end. HF_TEST_FAULTS="kill

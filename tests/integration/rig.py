@@ -393,7 +393,7 @@ class Rig:
 PACKAGES = {"nats-server": "nats-server", "lighttpd": "lighttpd", "apache2": "apache2-bin", "collectd": "collectd-core",
             "curl": "curl", "chromium": "chromium", "prometheus": "prometheus", "mod_fcgid": "libapache2-mod-fcgid",
             "write_http": "libcurl3-gnutls, libyajl2", "dygraphs": "libjs-dygraphs",
-            "systemd-analyze": "systemd", "bash": "bash"}
+            "systemd-analyze": "systemd", "bash": "bash", "openssl": "openssl"}
 
 
 def there(tool):
