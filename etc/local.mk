@@ -4,12 +4,13 @@
 # integration tests and quickstart fill in; the installed copies hold this installation's directories.
 EXTRA_DIST += etc/lighttpd.conf etc/apache-mod_fcgid.conf etc/apache-mod_proxy_fcgi.conf etc/htaccess etc/wrapper.fcgi \
 	etc/nats-server.conf etc/collectd.conf etc/telegraf.conf etc/prometheus.yml etc/prometheus-rules.yml \
-	etc/grafana-datasource.yml etc/grafana-dashboard.json
+	etc/grafana-datasource.yml etc/grafana-dashboard.json etc/hourfold.sh
 examplesdir = $(docdir)/examples
 nodist_examples_DATA = etc/examples/lighttpd.conf etc/examples/apache-mod_fcgid.conf \
 	etc/examples/apache-mod_proxy_fcgi.conf etc/examples/htaccess etc/examples/wrapper.fcgi \
 	etc/examples/nats-server.conf etc/examples/collectd.conf etc/examples/telegraf.conf etc/examples/prometheus.yml \
-	etc/examples/prometheus-rules.yml etc/examples/grafana-datasource.yml etc/examples/grafana-dashboard.json
+	etc/examples/prometheus-rules.yml etc/examples/grafana-datasource.yml etc/examples/grafana-dashboard.json \
+	etc/examples/hourfold.sh
 CLEANFILES += $(nodist_examples_DATA)
 
 # [@] keeps configure from filling in the names here.

@@ -22,7 +22,7 @@ fcgi_hourfold_collect_LDADD = $(FCGI_PROGRAM_LIBS)
 
 # The pages for browsers, which hourfold-query serves; a new file has to be named in lib/answer/pages.c too.
 pagesdir = $(pkgdatadir)/pages
-dist_pages_DATA = fcgi/pages/api.js fcgi/pages/chart.js fcgi/pages/dom.js fcgi/pages/format.js fcgi/pages/grid.js \
+dist_pages_DATA = fcgi/pages/api.js fcgi/pages/chart.js fcgi/pages/dom.js fcgi/pages/format.js fcgi/pages/grid.js fcgi/pages/hourfold.js \
 	fcgi/pages/icon.svg fcgi/pages/index.html fcgi/pages/keys.js fcgi/pages/main.js fcgi/pages/state.js fcgi/pages/status.js \
 	fcgi/pages/style.css
 

@@ -27,6 +27,7 @@ static const struct {
     {"dom.js", NULL, SCRIPT, false},
     {"format.js", NULL, SCRIPT, false},
     {"grid.js", NULL, SCRIPT, false},
+    {"hourfold.js", NULL, SCRIPT, false}, /* the client for the pages of others */
     {"keys.js", NULL, SCRIPT, false},
     {"main.js", NULL, SCRIPT, false},
     {"state.js", NULL, SCRIPT, false},

@@ -2,7 +2,8 @@
 # server), HF_TEST_COLLECTD_S; HF_TEST_KEEP=1 leaves a test's folder behind.
 INTEGRATION_TESTS += tests/integration/bad_input_test.py tests/integration/clients_test.py tests/integration/collectd_test.py \
 	tests/integration/hosting_test.py tests/integration/install_test.py tests/integration/path_test.py \
-	tests/integration/quickstart_test.py tests/integration/rate_test.py tests/integration/readme_test.py
+	tests/integration/quickstart_test.py tests/integration/rate_test.py tests/integration/readme_test.py \
+	tests/integration/shell_test.py
 
 # Those that inject faults. make check runs their short forms.
 INTEGRATION_FAULT_TESTS = tests/integration/accounting_test.py tests/integration/backlog_test.py \

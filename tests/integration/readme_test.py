@@ -6,10 +6,12 @@ command that is neither run nor in NOT_RUN, fails.
 """
 import datetime
 import re
+import shutil
 import subprocess
 import sys
 import time
 
+from client import Client
 from rig import SOURCE, Rig, missing, until
 from tap import Tap
 
@@ -103,6 +105,11 @@ class Tour:
         got, code = self.run([sys.executable, "-c", self.here(block)], block, identity={})  # that user may not have our interpreter
         self.tap.ok(code == 0 and not got, "the example in Python runs", got)
 
+    def html(self, block):
+        with Client(self.server.port) as client:
+            for path in re.findall(r'src="([^"]*)"', block):
+                self.tap.equal(client.get(path).status, 200, f"{path} of the example in HTML is there")
+
     def ini(self, block):
         conf = self.rig.path / "etc" / "example.conf"
         conf.write_text(block)
@@ -111,7 +118,7 @@ class Tour:
         self.tap.ok(code == 0 and got == "configuration: good\n", "the example of a configuration is one", got)
 
     def readme(self):
-        kinds = {"console": self.console, "sh": self.sh, "python": self.python, "ini": self.ini,
+        kinds = {"console": self.console, "sh": self.sh, "python": self.python, "html": self.html, "ini": self.ini,
                  "": lambda drawing: self.tap.ok("▶" in drawing, "a drawing")}
         for language, block in fenced(SOURCE.joinpath("README.md").read_text("utf-8")):
             if language in kinds:
@@ -146,6 +153,7 @@ def main(tap):
         rig.options["collect.spool"] = rig.path / "state" / "spool"  # as quickstart does
         server, = rig.start("lighttpd")
         (rig.path / "var").mkdir()
+        shutil.copy(SOURCE / "etc" / "hourfold.sh", rig.path / "etc")
         rig._give(rig.path / "var")
         until(lambda: time.time() % 3600 < 3570, 40, "an hour begins")  # all of it in one
         tour = Tour(tap, rig, server)
