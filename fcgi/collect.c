@@ -251,24 +251,18 @@ static bool take_body(const struct server *server, struct request *request, enum
     return err == HF_OK;
 }
 
-/* A beacon's values that were dropped are counted whatever became of the rest. */
-static enum hf_err read_boomerang(const struct server *server, struct request *request, const struct sample_form *form,
-                                  const struct sample_limits *limits, struct sample_list *list, struct sample_fault *fault)
+static void count_dropped(const struct server *server, const uint32_t dropped[SAMPLE_DROPS])
 {
     _Static_assert((int)TALLY_DROPS == SAMPLE_DROPS && (int)TALLY_BAD_NAME == SAMPLE_DROP_BAD_NAME, "the same reasons");
-    uint32_t dropped[SAMPLE_DROPS];
-    struct sample_form whole = *form;
-    whole.referer = request_param_or_null(request, "HTTP_REFERER");
-    enum hf_err err = sample_read_boomerang(&whole, limits, list, fault, dropped);
     for (unsigned i = 0; i < SAMPLE_DROPS; i++)
         if (dropped[i] > 0)
             tally_add(server->tally, TALLY_DROPPED, i, dropped[i]);
-    return err;
 }
 
-/* Read the samples of a request. False when the request was answered: it has none that can be read. */
+/* Read the samples of a request. False when the request was answered: it has none that can be read. `dropped` gets the values of a beacon
+ * that were. */
 static bool read_samples(const struct server *server, struct request *request, enum route route, struct sample_form form,
-                         const struct sample_limits *limits, struct sample_list *list)
+                         const struct sample_limits *limits, struct sample_list *list, uint32_t dropped[SAMPLE_DROPS])
 {
     struct sample_fault fault;
     bool post = request_method(request) == REQUEST_POST;
@@ -276,7 +270,7 @@ static bool read_samples(const struct server *server, struct request *request, e
     if (post && !take_body(server, request, route, &form.body, &form.body_bytes))
         return false;
     if (route == ROUTE_BOOMERANG)
-        err = read_boomerang(server, request, &form, limits, list, &fault);
+        err = sample_read_boomerang(&form, limits, list, &fault, dropped);
     else if (route == ROUTE_COLLECTD)
         err = sample_read_collectd(form.body, form.body_bytes, limits, list, &fault);
     else if (post)
@@ -339,8 +333,13 @@ static bool take(struct server *server, struct request *request, struct sample_l
     join_files(server, now_ms());
     tally_note(server->tally, TALLY_LAST_REQUEST, limits.now_ms);
     sample_list_reset(list);
-    struct sample_form form = {.query = query, .query_bytes = query_bytes};
-    return !read_samples(server, request, route, form, &limits, list) || keep(server, request, list, may_wait);
+    struct sample_form form = {
+        .query = query, .query_bytes = query_bytes, .referer = request_param_or_null(request, "HTTP_REFERER")};
+    uint32_t dropped[SAMPLE_DROPS] = {0};
+    bool done = !read_samples(server, request, route, form, &limits, list, dropped) || keep(server, request, list, may_wait);
+    if (done)
+        count_dropped(server, dropped);
+    return done;
 }
 
 static void handle(void *context, void *state, struct request *request)
