@@ -185,6 +185,8 @@ def check_rights(service):
     service.ok("Permission denied" in seen and seen.count("srw-rw---- root www-data") == 2,
                "the web server's user has the sockets alone", seen)
     machine.shell("hourfold verify && hourfold backup /var/backups/hourfold/first")
+    machine.shell("systemctl stop hourfold-consumer hourfold-query && hourfold stat && "
+                  "systemctl start hourfold-consumer hourfold-query")  # the tool has to recover
     root_owned = machine.shell("find /var/lib/hourfold /var/backups/hourfold ! -user hourfold").strip()
     service.ok(not root_owned, "what root's hourfold verify and backup made is hourfold's", root_owned)
 

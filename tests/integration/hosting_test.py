@@ -14,7 +14,7 @@ import tempfile
 
 import nats_auth
 from client import Client, HttpError
-from rig import BUILD, FULL, SOURCE, free_port, listening, missing, until
+from rig import BUILD, FULL, SANITIZER, SOURCE, free_port, listening, missing, until
 from tap import Tap
 from web import APACHE_MODULES
 
@@ -43,6 +43,9 @@ class Account:
         self.running = []
         self.environment = {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LC_ALL": "C"}
         self.environment.update({n: v for n, v in os.environ.items() if n.endswith("SAN_OPTIONS")})
+        for name in ("lsan", "tsan"):  # where that user can read it
+            suppressions = shutil.copy(SOURCE / "tests" / f"{name}.supp", folder)
+            self.environment[f"{name.upper()}_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
 
     def own(self, path):
         if self.identity:
@@ -274,10 +277,13 @@ def main(tap):
             tap.ok(True, "everything ended")
         except Exception as error:  # pylint: disable=broad-except
             tap.ok(False, "everything ended", error)
+        logs = {log: log.read_text("utf-8", "replace") for log in (*folder.glob("*.log"), *folder.glob("run/*.log"),
+                                                                 *folder.glob("home/hourfold/log/*"))}
+        tap.ok(not any(SANITIZER.search(text) for text in logs.values()), "no log holds a sanitizer's finding")
         if tap.failed:
-            for log in (*folder.glob("*.log"), *folder.glob("run/*.log"), *folder.glob("home/hourfold/log/*")):
-                lines = [line for line in log.read_text("utf-8", "replace").splitlines() if "[INF]" not in line]
-                tap.note("\n".join([f"---- {log.name}", *lines[-25:]]))
+            for log, text in logs.items():
+                lines = [line for line in text.splitlines() if "[INF]" not in line]
+                tap.note("\n".join([f"---- {log.name}", *lines[-60:]]))
         if not os.environ.get("HF_TEST_KEEP"):
             shutil.rmtree(folder, ignore_errors=True)
 
