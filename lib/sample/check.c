@@ -145,11 +145,13 @@ enum hf_err reader_time(struct sample_reader *reader, const char *parameter, con
         from_ms = 0; /* hours are counted from 1970 */
     if (to_ms >= HF_UTC_MAX_MS)
         to_ms = HF_UTC_MAX_MS - 1;
-    if (head->time_ms < from_ms || head->time_ms > to_ms)
-        return reader_refuse(reader, "timestamp_out_of_range", parameter, strlen(parameter),
-                             "%s must lie from %s to %s, not at %s", parameter, hf_format_utc(from_ms, low),
-                             hf_format_utc(to_ms, high), reader_quote(text, len, quoted));
-    return HF_OK;
+    if (head->time_ms >= from_ms && head->time_ms <= to_ms)
+        return HF_OK;
+    uint64_t ms; /* as Date.now() gives it */
+    bool in_ms = hf_parse_u64(text, len, (uint64_t)to_ms, &ms) == HF_OK && ms >= (uint64_t)from_ms;
+    return reader_refuse(reader, "timestamp_out_of_range", parameter, strlen(parameter), "%s must lie from %s to %s, not at %s%s",
+                         parameter, hf_format_utc(from_ms, low), hf_format_utc(to_ms, high), reader_quote(text, len, quoted),
+                         in_ms ? "; it is in seconds, not milliseconds" : "");
 }
 
 /* ---- values ---- */

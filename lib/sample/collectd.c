@@ -231,5 +231,5 @@ enum hf_err sample_read_collectd(const char *text, size_t len, const struct samp
     if (event == JSON_ARRAY)
         return read_value_lists(&reader, &json);
     return failed(event) ? reader_refuse_json(&reader, &json, event)
-                         : reader_refuse(&reader, "bad_json", "", 0, "it must be an array of collectd's value lists");
+                         : reader_refuse(&reader, "bad_json", "", 0, "the JSON must be an array of collectd's value lists");
 }

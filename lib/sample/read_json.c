@@ -176,7 +176,7 @@ static enum hf_err read_samples(struct sample_reader *reader, struct json *json)
         return reader_refuse_json(reader, json, event);
     return event == JSON_ARRAY_END
                ? HF_OK
-               : reader_refuse(reader, "bad_json", "", 0, "the array must hold sample objects alone");
+               : reader_refuse(reader, "bad_json", "", 0, "an array must hold sample objects alone");
 }
 
 static enum hf_err read_end(struct sample_reader *reader, struct json *json)
@@ -184,7 +184,7 @@ static enum hf_err read_end(struct sample_reader *reader, struct json *json)
     enum json_event event = json_next(json);
     if (event != JSON_END)
         return reader_refuse_json(reader, json, event);
-    return reader->list->count > reader->first ? HF_OK : reader_refuse(reader, "bad_json", "", 0, "it holds no sample");
+    return reader->list->count > reader->first ? HF_OK : reader_refuse(reader, "bad_json", "", 0, "the JSON holds no sample");
 }
 
 static enum hf_err read_object(struct sample_reader *reader, struct json *json)
@@ -224,6 +224,6 @@ enum hf_err sample_read_json(const char *text, size_t len, const struct sample_l
     else if (failed(event))
         err = reader_refuse_json(&reader, &json, event);
     else
-        err = reader_refuse(&reader, "bad_json", "", 0, "it must be an object or an array");
+        err = reader_refuse(&reader, "bad_json", "", 0, "the JSON must be an object or an array");
     return err == HF_OK ? read_end(&reader, &json) : err;
 }

@@ -293,6 +293,8 @@ static void messages_name_the_fault_and_the_range(void **state)
         {"key=a%22%0A%E9&value=1",
          "a key is 1 to 200 bytes of A-Z a-z 0-9 . _ : -, the first a letter or digit, not \"a\\\"\\x0a\\xe9\""},
         {"key=a&value=1&ts=7", "ts must lie from 2026-10-23T19:00:02.500Z to 2026-11-23T19:10:02.500Z, not at \"7\""},
+        {"key=a&value=1&ts=1795460402500", "ts must lie from 2026-10-23T19:00:02.500Z to 2026-11-23T19:10:02.500Z, not at "
+                                           "\"1795460402500\"; it is in seconds, not milliseconds"},
         {"data=[{\"key\":\"a\",\"value\":1},{\"key\":\"a\"}]", "item 2 of the array: the member \"value\" is missing"},
         {"data={\"a\" 1}", "not valid JSON: no \":\" after the name of a member at byte 6"},
     };
