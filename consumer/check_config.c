@@ -29,12 +29,7 @@ static enum hf_err check_proxies(const struct hf_conf *conf, struct hf_why *why)
 
 static enum hf_err check_bus(const struct hf_conf *conf, struct hf_why *why)
 {
-    const struct bus_options options = {.name = "hourfold",
-                                        .url = conf->bus.url,
-                                        .stream = conf->bus.stream,
-                                        .subject = conf->bus.subject,
-                                        .credentials = conf->bus.credentials,
-                                        .tls_ca = conf->bus.tls_ca};
+    const struct bus_options options = bus_options_of(conf, "hourfold");
     return bus_check(&options, why);
 }
 

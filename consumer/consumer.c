@@ -122,17 +122,9 @@ static enum hf_err start(struct consumer *consumer, struct hf_why *why)
     struct fold_options fold_options = {.hour_buckets = (uint32_t)conf->store.buckets,
                                         .cache_bytes = MEMORY_CACHE_BYTES,
                                         .limits = limits_of(conf)};
-    const struct bus_options bus_options = {.name = program.name,
-                                            .url = conf->bus.url,
-                                            .stream = conf->bus.stream,
-                                            .subject = conf->bus.subject,
-                                            .credentials = conf->bus.credentials,
-                                            .tls_ca = conf->bus.tls_ca,
-                                            .replicas = (unsigned)conf->bus.replicas,
-                                            .max_messages = conf->bus.max_messages,
-                                            .max_age_ms = conf->bus.max_age_ms,
-                                            .on_state = feed_on_state,
-                                            .context = consumer};
+    struct bus_options bus_options = bus_options_of(conf, program.name);
+    bus_options.on_state = feed_on_state;
+    bus_options.context = consumer;
     enum hf_err err = store_open(&store_options, &consumer->store, why);
     if (err != HF_OK)
         return err;

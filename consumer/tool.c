@@ -100,16 +100,7 @@ enum hf_err tool_read(const struct tool *tool, tool_read_fn read_in, void *conte
 
 bool tool_ask_stream(const struct tool *tool, struct bus_stream *out)
 {
-    const struct hf_conf *conf = tool->conf;
-    const struct bus_options options = {.name = "hourfold",
-                                        .url = conf->bus.url,
-                                        .stream = conf->bus.stream,
-                                        .subject = conf->bus.subject,
-                                        .credentials = conf->bus.credentials,
-                                        .tls_ca = conf->bus.tls_ca,
-                                        .replicas = (unsigned)conf->bus.replicas,
-                                        .max_messages = conf->bus.max_messages,
-                                        .max_age_ms = conf->bus.max_age_ms};
+    const struct bus_options options = bus_options_of(tool->conf, "hourfold");
     struct bus *bus;
     if (bus_open(&options, &bus, NULL) != HF_OK)
         return false;

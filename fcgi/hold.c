@@ -332,20 +332,11 @@ static struct hold *hold_new(const struct hold_options *options)
 
 static enum hf_err connect_bus(struct hold *hold, struct hf_why *why)
 {
-    const struct hf_conf *conf = hold->options.conf;
-    struct bus_options options = {.name = hold->options.name,
-                                  .url = conf->bus.url,
-                                  .stream = conf->bus.stream,
-                                  .subject = conf->bus.subject,
-                                  .credentials = conf->bus.credentials,
-                                  .tls_ca = conf->bus.tls_ca,
-                                  .replicas = (unsigned)conf->bus.replicas,
-                                  .max_messages = conf->bus.max_messages,
-                                  .max_age_ms = conf->bus.max_age_ms,
-                                  .ack_wait_ms = ACK_WAIT_MS,
-                                  .on_result = on_result,
-                                  .on_state = on_state,
-                                  .context = hold};
+    struct bus_options options = bus_options_of(hold->options.conf, hold->options.name);
+    options.ack_wait_ms = ACK_WAIT_MS;
+    options.on_result = on_result;
+    options.on_state = on_state;
+    options.context = hold;
     return bus_open(&options, &hold->bus, why);
 }
 

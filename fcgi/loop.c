@@ -12,8 +12,6 @@
 
 #define REQUESTS_MAX 4000u    /* more than a web server of the shipped configurations has connections */
 #define DESCRIPTORS_KEPT 64u  /* for the bus, the store, the log */
-#define STOP_WAIT_MS 2000     /* for requests being read, before they are given up */
-#define QUEUE_WAIT_MS 300     /* at a stop, for taking the connections that wait to be accepted */
 
 /* ---- the pool, the queue, the mail ---- */
 
@@ -158,12 +156,10 @@ static int start_threads(struct loop *loop, unsigned *started)
 
 static void stop_threads(struct loop *loop, bool reactor, unsigned workers)
 {
-    bool orphaned = fcgi_socket_orphaned(&loop->socket);
     fcgi_socket_unlink(&loop->socket);
-    loop->queue_until_ms = now_ms() + (orphaned ? 0 : QUEUE_WAIT_MS);
-    loop->stop_until_ms = now_ms() + STOP_WAIT_MS;
+    loop->orphaned = fcgi_socket_orphaned(&loop->socket);
     atomic_store(&loop->stopping, true);
-    if (orphaned)
+    if (loop->orphaned)
         fcgi_socket_refuse(&loop->socket);
     reactor_wake(loop);
     if (reactor)
@@ -244,6 +240,8 @@ static struct loop *loop_new(const struct loop_options *options)
         return NULL;
     loop->options = *options;
     loop->options.listen = NULL;
+    if (loop->options.stop_wait_ms == 0)
+        loop->options.stop_wait_ms = LOOP_STOP_WAIT_MS;
     loop->socket.fd = loop->wake[0] = loop->wake[1] = -1;
     loop->requests_max = requests_limit();
     loop->workers = calloc(options->threads, sizeof *loop->workers);

@@ -46,12 +46,14 @@ struct request;
 #define LOOP_HEAD_MS 5000
 #define LOOP_BODY_MS 75000 /* a little more than the shipped configurations of Apache give a client */
 #define LOOP_PATIENCE_MS 1000
+#define LOOP_STOP_WAIT_MS 2000
 
 struct loop_options {
     const char *listen; /* "unix:/path" or "127.0.0.1:9000" or "[::1]:9000"; NULL takes descriptor 0 */
     unsigned threads;   /* that run the handler */
     size_t body_max;    /* of the body of a POST */
     int64_t queue_wait_ms; /* the longest a request may wait for a thread; it is shed then, or at once when others wait for half of it */
+    int64_t stop_wait_ms;  /* after a stop, for requests that are being read, before they are given up; 0: LOOP_STOP_WAIT_MS */
     /* Serve one request. `state` is what `thread_begin` made for this thread. Parameters and body live until the answer
      * and until the handler returns, whichever comes first. */
     void (*handle)(void *context, void *state, struct request *request);
@@ -75,7 +77,8 @@ struct loop_options {
 HF_MUST_CHECK enum hf_err loop_open(const struct loop_options *options, struct loop **out, struct hf_why *why);
 
 /* Serve until a stop signal comes or loop_stop() is called. HF_OK after such a stop; HF_NOMEM or HF_IO when the threads
- * cannot be made. Returns within about 3 seconds of the signal: requests being read then are given up. */
+ * cannot be made. Requests that are being read at the signal have `stop_wait_ms`; after that it gives up what is left of them, and
+ * returns as soon as no handler runs. */
 HF_MUST_CHECK enum hf_err loop_run(struct loop *loop, struct hf_why *why);
 
 /* Ask loop_run() to end, from any thread. */

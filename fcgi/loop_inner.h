@@ -49,6 +49,7 @@ struct loop {
     struct fcgi_socket socket;
     sigset_t stop_signals;
     atomic_bool stopping;
+    bool orphaned;             /* set before `stopping`: who waits to be accepted is not to be served */
     struct worker *workers;
     struct request *requests;
     unsigned requests_max;
@@ -64,7 +65,8 @@ struct loop {
     unsigned connection_count;
     bool starved;              /* nothing can be accepted just now */
     long long next_scan_ms;    /* when to look for those whose time is over */
-    long long queue_until_ms;  /* once stopping: the last moment to accept */
+    bool drains;               /* it has seen the stop, which the next two count from */
+    long long queue_until_ms;  /* the last moment to accept */
     long long stop_until_ms;   /* the last to read and write */
     struct hf_log_limit accept_log;
 

@@ -8,6 +8,7 @@
  * it starts another.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@ struct server {
     long long open_next_ms; /* when to try again */
     bool stale;             /* the process is to end without touching the store again */
     struct hf_log_limit log_limit;
+
+    char shed_headers[1200]; /* what answer.c would begin with, and that it is for now */
 };
 
 static long long clock_ms(clockid_t clock)
@@ -135,9 +138,8 @@ static void handle(void *context, void *state, struct request *request)
 
 static void shed(void *context, struct request *request)
 {
-    (void)context;
-    request_error(request, 503, "Cache-Control: no-store\r\nRetry-After: 2\r\n", "unavailable",
-                  "too many requests wait; ask again later", "");
+    const struct server *server = context;
+    request_error(request, 503, server->shed_headers, "unavailable", "too many requests wait; ask again later", "");
 }
 
 static void *worker_begin(void *context)
@@ -172,6 +174,15 @@ static int serve(struct server *server)
     return CLI_DONE;
 }
 
+static void make_shed_headers(struct server *server)
+{
+    const char *origin = server->conf->query.cors_origin;
+    int len = snprintf(server->shed_headers, sizeof server->shed_headers,
+                       "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nRetry-After: 2\r\n");
+    if (*origin != '\0')
+        snprintf(server->shed_headers + len, sizeof server->shed_headers - (size_t)len, "Access-Control-Allow-Origin: %s\r\n", origin);
+}
+
 /* Without them everything else works. */
 static enum hf_err read_pages(struct server *server)
 {
@@ -196,6 +207,7 @@ static int run(struct server *server, const struct cli_args *args)
                                    .thread_end = worker_end,
                                    .context = server};
     int code = CLI_FAILED;
+    make_shed_headers(server);
     if (access_new(server->conf, &server->access, &why) != HF_OK)
         return cli_fail(server->program, CLI_USAGE, "%s", why.text);
     if (read_pages(server) != HF_OK) {

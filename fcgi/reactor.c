@@ -206,8 +206,8 @@ static struct request *take_request(struct loop *loop, long long now)
 static void accept_failed(struct loop *loop, int error, long long now)
 {
     unsigned long held = 0;
-    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
-        atomic_load(&loop->stopping))
+    bool refuses = error == EINVAL && atomic_load(&loop->stopping); /* as an orphaned socket is made to */
+    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED || refuses)
         return;
     /* Descriptors or memory ran short. That passes; ending would not help. */
     loop->starved = true;
@@ -264,8 +264,17 @@ static void take_mail(struct loop *loop, long long now)
 /* After the stop: whether those that had connected before it are served. They would be cut off when the socket is closed. */
 static bool all_served(const struct loop *loop, unsigned accepted, long long now)
 {
-    return now >= loop->stop_until_ms ||
-           (loop->connection_count == 0 && (accepted == 0 || now >= loop->queue_until_ms));
+    bool all_accepted = (accepted == 0 && !loop->starved) || now >= loop->queue_until_ms;
+    return now >= loop->stop_until_ms || (loop->connection_count == 0 && all_accepted);
+}
+
+/* From when the reactor has come to it: its thread may have had to wait for its turn. Some of the time is for accepting: a web server
+ * may go on making connections. */
+static void drain(struct loop *loop, long long now)
+{
+    loop->drains = true;
+    loop->queue_until_ms = now + (loop->orphaned ? 0 : loop->options.stop_wait_ms / 4);
+    loop->stop_until_ms = now + loop->options.stop_wait_ms;
 }
 
 static int poll_timeout(const struct loop *loop, bool stopping)
@@ -293,6 +302,8 @@ static unsigned turn(struct loop *loop, bool stopping)
     int ready = poll(loop->polled, OWN + loop->connection_count, poll_timeout(loop, stopping));
     long long now = now_ms();
     bool accepts = loop->starved || stopping || (ready > 0 && loop->polled[LISTEN].revents != 0);
+    if (stopping && !loop->drains)
+        drain(loop, now);
     if (ready > 0)
         attend(loop, now);
     if (ready > 0 && loop->polled[WAKE].revents != 0)

@@ -1,6 +1,6 @@
 # make check runs TESTS; every test speaks TAP. A module's tests are in the folder of its name.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-EXTRA_DIST += tests/check-includes tests/lsan.supp tests/tsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus \
+EXTRA_DIST += tests/check-includes tests/child.h tests/lsan.supp tests/tsan.supp tests/unit.h tests/fuzz/replay.c tests/run-fuzz-corpus \
 	tests/valgrind.supp
 AM_TESTS_ENVIRONMENT = srcdir='$(abs_top_srcdir)'; builddir='$(abs_top_builddir)'; PYTHON3='$(PYTHON3)'; \
 	PYTHONDONTWRITEBYTECODE=1; LSAN_OPTIONS="suppressions=$$srcdir/tests/lsan.supp:print_suppressions=0"; \

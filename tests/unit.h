@@ -26,6 +26,9 @@
         return cmocka_run_group_tests(tests, NULL, NULL);                 \
     }
 
+/* For what comes soon: as long as this waits only a test that fails, on however slow a machine and under whatever tool. */
+#define PATIENT_MS 30000
+
 /* Say on which input of a table a check failed. */
 #define assert_true_of(condition, ...)       \
     do {                                     \

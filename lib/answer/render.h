@@ -73,6 +73,11 @@ void render_error(const struct sample_fault *fault, struct hf_buf *out);
 
 unsigned render_hour(const struct slot *slot); /* its hour on local clocks */
 
+/* ,"name":number — or null when it is not known. */
+void render_number(const char *name, double v, bool known, struct hf_buf *out);
+/* The same as a further field of CSV, empty when it is not known. */
+void render_field(double v, bool known, struct hf_buf *out);
+
 /* A time as a JSON string, or null for 0. */
 void render_time(int64_t time_ms, struct hf_buf *out);
 

@@ -10,7 +10,7 @@
 
 /* No field needs quotes: keys, names, numbers and times hold no comma, quote or line end. */
 
-static void put_number(double v, bool known, struct hf_buf *out)
+void render_field(double v, bool known, struct hf_buf *out)
 {
     hf_buf_puts(out, ",");
     if (known)
@@ -34,9 +34,9 @@ static void put_one(const struct series_slot *slot, struct hf_buf *out)
 {
     const struct cell_estimate *e = &slot->estimates[0];
     bool known = slot->count > 0;
-    put_number(e->value, known, out);
-    put_number(e->low, known, out);
-    put_number(e->high, known, out);
+    render_field(e->value, known, out);
+    render_field(e->low, known, out);
+    render_field(e->high, known, out);
     hf_buf_printf(out, ",%s,%" PRIu64, !known ? "" : e->exact ? "true" : "false", slot->count);
 }
 
@@ -47,10 +47,10 @@ static void put_all(const struct series *series, const struct series_slot *slot,
         if (series->stats[i].kind == STAT_COUNT)
             hf_buf_printf(out, ",%" PRIu64, slot->count);
         else
-            put_number(slot->estimates[i].value, known, out);
+            render_field(slot->estimates[i].value, known, out);
     for (size_t i = 0; i < series->stat_count; i++) {
-        put_number(slot->estimates[i].low, known, out);
-        put_number(slot->estimates[i].high, known, out);
+        render_field(slot->estimates[i].low, known, out);
+        render_field(slot->estimates[i].high, known, out);
     }
 }
 

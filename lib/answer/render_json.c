@@ -8,8 +8,7 @@
 
 static const char *bool_text(bool v) { return v ? "true" : "false"; }
 
-/* ,"name":number — or null for a slot without samples. */
-static void put_number(const char *name, double v, bool known, struct hf_buf *out)
+void render_number(const char *name, double v, bool known, struct hf_buf *out)
 {
     hf_buf_printf(out, ",\"%s\":", name);
     if (known)
@@ -22,9 +21,9 @@ static void put_one(const struct series_slot *slot, struct hf_buf *out)
 {
     const struct cell_estimate *e = &slot->estimates[0];
     bool known = slot->count > 0;
-    put_number("value", e->value, known, out);
-    put_number("low", e->low, known, out);
-    put_number("high", e->high, known, out);
+    render_number("value", e->value, known, out);
+    render_number("low", e->low, known, out);
+    render_number("high", e->high, known, out);
     hf_buf_printf(out, ",\"exact\":%s,\"count\":%" PRIu64, known ? bool_text(e->exact) : "null", slot->count);
 }
 
@@ -52,7 +51,7 @@ static void put_all(const struct series *series, const struct series_slot *slot,
         if (series->stats[i].kind == STAT_COUNT)
             hf_buf_printf(out, ",\"count\":%" PRIu64, slot->count);
         else
-            put_number(series->stats[i].name, slot->estimates[i].value, slot->count > 0, out);
+            render_number(series->stats[i].name, slot->estimates[i].value, slot->count > 0, out);
     put_bounds(series, slot, out);
 }
 

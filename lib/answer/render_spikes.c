@@ -15,15 +15,6 @@ static const struct spike_minute *foremost(const struct spike_day *day, size_t i
     return day->p99[i].score > day->max[i].score ? &day->p99[i] : &day->max[i];
 }
 
-static void put_number(const char *name, double v, bool known, struct hf_buf *out)
-{
-    hf_buf_printf(out, ",\"%s\":", name);
-    if (known)
-        hf_buf_json_double(out, v);
-    else
-        hf_buf_puts(out, "null");
-}
-
 static void put_neighbours(const struct query_path *path, const struct spike_day *day, size_t i, struct hf_buf *out)
 {
     size_t begin = i > NEIGHBOURS ? i - NEIGHBOURS : 0, end = i + NEIGHBOURS + 1;
@@ -35,8 +26,8 @@ static void put_neighbours(const struct query_path *path, const struct spike_day
             continue;
         hf_buf_printf(out, "%s{\"time\":\"%s\",\"count\":%" PRIu64, comma,
                       render_slot_time(path, &day->slots->list[j], time), day->max[j].count);
-        put_number("max", day->max[j].value, day->max[j].count > 0, out);
-        put_number("p99", day->p99[j].value, day->max[j].count > 0, out);
+        render_number("max", day->max[j].value, day->max[j].count > 0, out);
+        render_number("p99", day->p99[j].value, day->max[j].count > 0, out);
         hf_buf_puts(out, "}");
         comma = ",";
     }
@@ -49,17 +40,17 @@ static void put_spike(const struct query_path *path, const struct spike_day *day
     const struct spike_minute *max = &day->max[i], *p99 = &day->p99[i], *first = foremost(day, i);
     hf_buf_printf(out, "{\"time\":\"%s\",\"stat\":\"%s\"", render_slot_time(path, &day->slots->list[i], time),
                   first == max ? "max" : "p99");
-    put_number("value", first->value, true, out);
-    put_number("baseline", first->baseline, true, out);
-    put_number("size", first->value - first->baseline, true, out);
-    put_number("score", first->score, true, out);
+    render_number("value", first->value, true, out);
+    render_number("baseline", first->baseline, true, out);
+    render_number("size", first->value - first->baseline, true, out);
+    render_number("score", first->score, true, out);
     hf_buf_printf(out, ",\"count\":%" PRIu64, max->count);
-    put_number("max", max->value, true, out);
-    put_number("max_baseline", max->baseline, true, out);
-    put_number("max_score", max->score, true, out);
-    put_number("p99", p99->value, true, out);
-    put_number("p99_baseline", p99->baseline, p99->count > 0, out);
-    put_number("p99_score", p99->score, p99->count > 0, out);
+    render_number("max", max->value, true, out);
+    render_number("max_baseline", max->baseline, true, out);
+    render_number("max_score", max->score, true, out);
+    render_number("p99", p99->value, true, out);
+    render_number("p99_baseline", p99->baseline, p99->count > 0, out);
+    render_number("p99_score", p99->score, p99->count > 0, out);
     put_neighbours(path, day, i, out);
     hf_buf_puts(out, "}");
 }
@@ -78,29 +69,22 @@ void render_spikes_json(const struct query_path *path, const struct spike_day *d
     hf_buf_puts(out, "]");
 }
 
-static void put_field(double v, bool known, struct hf_buf *out)
-{
-    hf_buf_puts(out, ",");
-    if (known)
-        hf_buf_json_double(out, v);
-}
-
 static void put_row(const struct query_path *path, const struct spike_day *day, size_t i, struct hf_buf *out)
 {
     char time[HF_UTC_TEXT];
     const struct spike_minute *max = &day->max[i], *p99 = &day->p99[i], *first = foremost(day, i);
     hf_buf_printf(out, "%s,%s,%s", render_slot_time(path, &day->slots->list[i], time), path->key, first == max ? "max" : "p99");
-    put_field(first->value, true, out);
-    put_field(first->baseline, true, out);
-    put_field(first->value - first->baseline, true, out);
-    put_field(first->score, true, out);
+    render_field(first->value, true, out);
+    render_field(first->baseline, true, out);
+    render_field(first->value - first->baseline, true, out);
+    render_field(first->score, true, out);
     hf_buf_printf(out, ",%" PRIu64, max->count);
-    put_field(max->value, true, out);
-    put_field(max->baseline, true, out);
-    put_field(max->score, true, out);
-    put_field(p99->value, true, out);
-    put_field(p99->baseline, p99->count > 0, out);
-    put_field(p99->score, p99->count > 0, out);
+    render_field(max->value, true, out);
+    render_field(max->baseline, true, out);
+    render_field(max->score, true, out);
+    render_field(p99->value, true, out);
+    render_field(p99->baseline, p99->count > 0, out);
+    render_field(p99->score, p99->count > 0, out);
     hf_buf_puts(out, END_OF_LINE);
 }
 

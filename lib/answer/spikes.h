@@ -36,7 +36,7 @@
 #include "answer/slots.h"
 
 #define SPIKES_MINUTES_MIN 30u   /* with samples, or else nothing stands out */
-#define SPIKES_DAYS_FOR_ONE 8
+#define SPIKES_DAYS_FOR_ONE 5
 #define SPIKES_LIMIT_MIN 5.0
 #define SPIKES_MOST 20u
 #define SPIKES_P99_MIN 200u /* samples of a minute whose p99 is assessed: of fewer, it is next to the maximum */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/conf.h"
 #include "base/err.h"
 
 struct bus;
@@ -40,6 +41,9 @@ struct bus_options {
     void (*on_state)(void *context, bool connected);
     void *context;
 };
+
+/* What section [bus] says, for the client `name`; the rest 0. Its strings are those of `conf`. */
+struct bus_options bus_options_of(const struct hf_conf *conf, const char *name);
 
 /* Start connecting; HF_OK does not mean connected. HF_INVALID for a malformed url or unreadable file; HF_NOMEM;
  * HF_IO. Strings of `options` are copied. */

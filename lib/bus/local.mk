@@ -4,6 +4,7 @@ lib_libhourfold_a_SOURCES += \
 	lib/bus/deliver.c \
 	lib/bus/internal.h \
 	lib/bus/link.c \
+	lib/bus/options.c \
 	lib/bus/publish.c \
 	lib/bus/spool.c lib/bus/spool.h \
 	lib/bus/stream.c

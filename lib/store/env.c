@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/env.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -100,7 +101,8 @@ enum hf_err env_fail(struct hf_why *why, int code, const char *what)
         advice = "; " STORE_DAMAGE_ADVICE;
     else if (err == HF_FULL)
         advice = "; make room on that disk";
-    return hf_fail(why, err, "%s: %s%s%s%s", what, db_strerror(code), said[0] != '\0' ? ": " : "", said, advice);
+    const char *text = code == DB_CHKSUM_FAIL ? "its bytes are not those that were written" : db_strerror(code);
+    return hf_fail(why, err, "%s: %s%s%s%s", what, text, said[0] != '\0' ? ": " : "", said, advice);
 }
 
 /* ---- settings ---- */
@@ -264,6 +266,24 @@ enum hf_err env_check_tables(const char *path, struct hf_why *why)
     return err;
 }
 
+/* Of the log, whose files are log.0000000001 and so on. */
+static enum hf_err check_log_heads(const char *path, struct hf_why *why)
+{
+    char file[ENV_PATH_BYTES];
+    enum hf_err err = HF_OK;
+    snprintf(file, sizeof file, "%s/log", path);
+    DIR *folder = opendir(file);
+    for (struct dirent *entry; err == HF_OK && folder != NULL && (entry = readdir(folder)) != NULL;) {
+        snprintf(file, sizeof file, "%.250s/log/%.20s", path, entry->d_name);
+        int code = strncmp(entry->d_name, "log.", 4) == 0 ? page_check_log(file) : 0;
+        if (code != 0)
+            err = env_fail(why, code, file);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return err;
+}
+
 /* Before Berkeley DB sees them. */
 static enum hf_err check_first_pages(const char *path, struct hf_why *why)
 {
@@ -299,6 +319,9 @@ static enum hf_err open_env(const char *path, uint32_t cache_mb, enum env_mode m
             return err;
     }
     enum hf_err err = check_first_pages(path, why);
+    if (err == HF_OK && mode != ENV_JOIN) /* who joins does not read the log */
+        err = check_log_heads(path, why);
+    env->fault_named = err != HF_OK;
     if (err != HF_OK)
         return err;
     code = configure(handle, path, cache_mb);
@@ -345,11 +368,13 @@ enum hf_err env_open(const char *path, uint32_t cache_mb, enum env_mode mode, st
     if (env == NULL)
         return hf_fail(why, HF_NOMEM, "out of memory");
     err = open_env(path, cache_mb, mode, env, why);
-    if (err == HF_OK)
+    if (err == HF_OK) {
         *out = env;
-    else
-        env_close(&env);
-    return mode == ENV_JOIN || err == HF_OK ? err : why_not_recovered(path, err, why);
+        return HF_OK;
+    }
+    bool named = mode == ENV_JOIN || env->fault_named;
+    env_close(&env);
+    return named ? err : why_not_recovered(path, err, why);
 }
 
 void env_note_pages(struct env *env, _Atomic uint64_t *where)

@@ -27,6 +27,7 @@ struct env {
     DB_ENV *handle;
     DB *tables[ENV_TABLES];
     bool makes_regions;
+    bool fault_named;       /* why it was not opened says which file is damaged */
     bool reserved; /* whoever made the regions has a reserve for the next time */
     struct env_region {
         void *at;

@@ -31,20 +31,44 @@ static bool all_zero(const unsigned char *bytes, size_t len)
 #define TYPE 9u         /* of the first page of a btree */
 #define HAS_CHECKSUM 1u
 
+/* Whether `bytes` could be read of the beginning of a file, and anything was ever written there. */
+static bool read_head(const char *file, unsigned char *bytes, size_t len)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, bytes, len, 0);
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)len && !all_zero(bytes, len);
+}
+
 int page_check_first(const char *file)
 {
     unsigned char page[FLAGS_AT + 1];
     uint32_t magic, page_bytes;
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof page, 0);
-    if (fd >= 0)
-        close(fd);
-    if (n != (ssize_t)sizeof page || all_zero(page, sizeof page))
-        return 0; /* not there, or not written yet: Berkeley DB knows better */
+    if (!read_head(file, page, sizeof page))
+        return 0; /* Berkeley DB knows better */
     memcpy(&magic, page + MAGIC_AT, sizeof magic);
     memcpy(&page_bytes, page + PAGESIZE_AT, sizeof page_bytes);
     bool ours = magic == DB_BTREEMAGIC && page_bytes == PAGE_BYTES_OF_TABLES;
     return ours && page[TYPE_AT] == TYPE && page[FLAGS_AT] == HAS_CHECKSUM ? 0 : DB_CHKSUM_FAIL;
+}
+
+/* ---- the head of a log file ---- */
+
+/* Of each record: the offset of the one before, its length with this head, a checksum. The first record holds a magic number, a
+ * version, the size of the file, and a number that is not used. */
+#define LOG_LENGTH_AT 4u
+#define LOG_HEAD_BYTES 12u
+#define LOG_FIRST_BYTES (LOG_HEAD_BYTES + 16u)
+
+int page_check_log(const char *file)
+{
+    unsigned char head[LOG_FIRST_BYTES];
+    uint32_t length;
+    if (!read_head(file, head, sizeof head))
+        return 0;
+    memcpy(&length, head + LOG_LENGTH_AT, sizeof length);
+    return length == LOG_FIRST_BYTES ? 0 : DB_CHKSUM_FAIL;
 }
 
 /* ---- holes ---- */

@@ -35,6 +35,9 @@ void page_use(void);
  * there is none yet; DB_CHKSUM_FAIL otherwise. */
 int page_check_first(const char *file);
 
+/* The same for a file of the log: its head says how long it is, and is believed before its checksum is looked at. */
+int page_check_log(const char *file);
+
 /* ---- holes ---- */
 
 /* The holes that this thread meets while it recovers are permitted, and go into `holes` (empty at first, freed by the caller), until

@@ -136,15 +136,17 @@ void store_remove(const char *copy)
 
 /* ---- replace ---- */
 
-static bool is_empty(const char *path)
+/* A folder of another, that a store would take for its own. */
+static enum hf_err look_for_folders(const char *path, struct hf_why *why)
 {
-    DIR *dir = opendir(path);
-    int entries = 0;
-    while (dir != NULL && readdir(dir) != NULL)
-        entries++;
-    if (dir != NULL)
-        closedir(dir);
-    return entries <= 2;
+    char file[ENV_PATH_BYTES];
+    struct stat st;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(file, sizeof file, "%s/%s", path, folders[i]);
+        if (stat(file, &st) == 0)
+            return hf_fail(why, HF_INVALID, "%s holds no store, but %s, which a store there would replace", path, folders[i]);
+    }
+    return HF_OK;
 }
 
 enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why)
@@ -159,7 +161,7 @@ enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why
     *exists = stat(file, &st) == 0;
     enum hf_err err = share_open(path, false, &share, why);
     if (err == HF_NOTFOUND)
-        return *exists || is_empty(path) ? HF_OK : hf_fail(why, HF_INVALID, "%s is not empty and holds no store", path);
+        return *exists ? HF_OK : look_for_folders(path, why);
     if (err != HF_OK)
         return err;
     pid_t writer = share_writer(share);

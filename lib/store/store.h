@@ -249,8 +249,8 @@ HF_MUST_CHECK enum hf_err store_pack(const char *copy, const char *backup, struc
 /* Remove a copy or a backup: what hourfold put there and nothing else. */
 void store_remove(const char *copy);
 
-/* Whether there is a store in `path`, and may be replaced. HF_BUSY: a consumer runs it; HF_INVALID: the directory holds other
- * things, or cannot be understood; HF_IO. */
+/* Whether there is a store in `path`, and may be replaced. HF_BUSY: a consumer runs it; HF_INVALID: there is none, but a
+ * folder of another that it would replace, or it cannot be understood; HF_IO. */
 HF_MUST_CHECK enum hf_err store_may_replace(const char *path, bool *exists, struct hf_why *why);
 /* Make a packed copy in the directory STORE_RESTORING of `path` the store of `path`, whatever was there before: at once,
  * readers follow. HF_BUSY and HF_TIMEOUT: somebody uses it; HF_FULL, HF_IO. Once begun, it is finished, though others die. */

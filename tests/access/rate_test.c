@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "access/rate.h"
 
 #define SECOND INT64_C(1000000000)
@@ -181,7 +182,7 @@ static void processes_share_a_table(void **state)
     assert_int_equal(rate_join(rate, path, &why), HF_OK);
     assert_int_equal(rate_join(rate, path, &why), HF_OK);
     assert_int_equal(passing(rate, &a, 4, START), 4);
-    pid_t child = fork();
+    pid_t child = test_fork();
     if (child == 0) {
         struct rate *other = NULL;
         if (rate_new(10, &other) != HF_OK || rate_join(other, path, NULL) != HF_OK)

@@ -224,27 +224,41 @@ static void csv_has_the_time_too(void **state)
 
 /* ---- rows ---- */
 
+static void check_rows(const char *zone, const char *day, const char *stat_name)
+{
+    char uri[300], begin[HF_UTC_TEXT], end[HF_UTC_TEXT], expected[HF_UTC_TEXT];
+    struct local hours[80];
+    struct stat_spec stat;
+    int64_t from_ms = date_ms(day) - 7 * HF_HOUR_MS - 17 * HF_MINUTE_MS, to_ms = from_ms + 24 * HF_HOUR_MS;
+    size_t n = local_hours(zone, from_ms, to_ms, hours, 80);
+    ok(stat_parse(stat_name, strlen(stat_name), &stat));
+    snprintf(uri, sizeof uri, "/-/series?key=" KEY "&stat=%s&from=%s&to=%s&tz=%s", stat_name, hf_format_utc(from_ms, begin),
+             hf_format_utc(to_ms, end), zone);
+    json_object *rows = ask_json(uri);
+    assert_true_of(json_object_array_length(rows) == n, "%s: %zu, not %zu", uri, json_object_array_length(rows), n);
+    for (size_t r = 0; r < n; r++) {
+        json_object *row = json_object_array_get_idx(rows, r);
+        unsigned seconds = (unsigned)((hours[r].end_ms - hours[r].start_ms) / 1000);
+        size_t count;
+        double *values = values_of(hours[r].start_ms, hours[r].end_ms, &count);
+        assert_string_equal(text(row, "time"), hf_format_local(hours[r].start_ms, hours[r].offset_ms, expected));
+        assert_true(number(row, "count") == (double)count);
+        if (count > 0) {
+            double v = number(row, "value"); /* of so few samples, exact */
+            must_agree(&stat, v, v, v, true, naive(&stat, values, count, seconds));
+        } else
+            assert_null(member(row, "value"));
+        free(values);
+    }
+    json_object_put(rows);
+}
+
 static void rows_are_local_hours(void **state)
 {
     (void)state;
-    char uri[300], begin[HF_UTC_TEXT], end[HF_UTC_TEXT], expected[HF_UTC_TEXT];
-    for (size_t i = 0; i < WINDOWS; i++) {
-        struct local hours[80];
-        int64_t from_ms = date_ms(windows[i].day) - 7 * HF_HOUR_MS - 17 * HF_MINUTE_MS, to_ms = from_ms + 24 * HF_HOUR_MS;
-        size_t n = local_hours(windows[i].zone, from_ms, to_ms, hours, 80);
-        snprintf(uri, sizeof uri, "/-/series?key=" KEY "&stat=count&from=%s&to=%s&tz=%s", hf_format_utc(from_ms, begin),
-                 hf_format_utc(to_ms, end), windows[i].zone);
-        json_object *rows = ask_json(uri);
-        assert_true_of(json_object_array_length(rows) == n, "%s: %zu, not %zu", uri, json_object_array_length(rows), n);
-        for (size_t r = 0; r < n; r++) {
-            json_object *row = json_object_array_get_idx(rows, r);
-            size_t count;
-            free(values_of(hours[r].start_ms, hours[r].end_ms, &count));
-            assert_string_equal(text(row, "time"), hf_format_local(hours[r].start_ms, hours[r].offset_ms, expected));
-            assert_true(number(row, "count") == (double)count);
-        }
-        json_object_put(rows);
-    }
+    for (size_t i = 0; i < WINDOWS; i++)
+        for (size_t s = 0; s < sizeof some_stats / sizeof *some_stats; s++)
+            check_rows(windows[i].zone, windows[i].day, some_stats[s]);
 }
 
 /* Wherever a time is cut in two, each hour is in one of the parts. */
@@ -293,6 +307,34 @@ static void dates_begin_at_local_midnight(void **state)
     assert_string_equal(text(json_object_array_get_idx(rows, 0), "time"), "2026-09-06T01:00:00-03:00");
     assert_int_equal(json_object_array_length(rows), 23);
     json_object_put(rows);
+}
+
+/* ---- heat maps ---- */
+
+static void heat_maps_are_of_local_days(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WINDOWS; i++) {
+        char uri[200], expected[HF_UTC_TEXT];
+        struct local hours[80];
+        int64_t from_ms = date_ms(windows[i].day);
+        size_t n = local_hours(windows[i].zone, from_ms - 15 * HF_HOUR_MS, from_ms + 40 * HF_HOUR_MS, hours, 80), at = 0;
+        snprintf(uri, sizeof uri, "/-/heatmap?key=" KEY "&date=%s&tz=%s", windows[i].day, windows[i].zone);
+        json_object *document = ask_json(uri), *list = member(document, "hours");
+        for (size_t h = 0; h < n; h++) {
+            if (strcmp(hours[h].date, windows[i].day) != 0)
+                continue;
+            json_object *slot = json_object_array_get_idx(list, at++), *counts = member(slot, "counts");
+            size_t count, sum = 0;
+            free(values_of(hours[h].start_ms, hours[h].end_ms, &count));
+            for (size_t band = 0; band < json_object_array_length(counts); band++)
+                sum += (size_t)json_object_get_int64(json_object_array_get_idx(counts, band));
+            assert_string_equal(text(slot, "time"), hf_format_local(hours[h].start_ms, hours[h].offset_ms, expected));
+            assert_true_of(sum == count && number(slot, "count") == (double)count, "%s: %s", uri, expected);
+        }
+        assert_int_equal(json_object_array_length(list), at);
+        json_object_put(document);
+    }
 }
 
 /* ---- pattern ---- */
@@ -414,7 +456,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         unit(days_are_those_of_local_clocks), unit(days_have_as_many_hours_as_they_have), unit(csv_has_the_time_too),
-        unit(rows_are_local_hours), unit(ranges_part_without_loss), unit(dates_begin_at_local_midnight), unit(patterns_merge_local_hours), unit(refusals_are_named),
+        unit(rows_are_local_hours), unit(ranges_part_without_loss), unit(dates_begin_at_local_midnight),
+        unit(heat_maps_are_of_local_days), unit(patterns_merge_local_hours), unit(refusals_are_named),
         unit(expired_minutes_are_told)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);

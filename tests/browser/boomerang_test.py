@@ -132,7 +132,8 @@ def compare(tap, server, transport, beacons, date):
     made.that(len(loads) == LOADS and len(requests) == LOADS and len(left) == LOADS,
               f"{len(loads)} loads, {len(requests)} requests, {len(left)} pages left")
     made.that(all("t_done" in b for b in left), "a beacon of a page that is left has t_done again, as boomerang has it")
-    expected = {f"{transport}.{name}": [float(b[name]) for b in loads]
+    # A page may have loaded before it was painted.
+    expected = {f"{transport}.{name}": [float(b[name]) for b in loads if name in b or name != "pt.fcp"]
                 for name in ("t_done", "t_resp", "t_page", "pt.fcp")}
     expected[f"{transport}.t_other.my_timer"] = [i + 0.5 for i in range(LOADS)]
     expected[f"{transport}.nt_first_byte"] = [float(b["nt_res_st"]) - float(b["nt_nav_st"]) for b in loads]
@@ -141,6 +142,8 @@ def compare(tap, server, transport, beacons, date):
     expected[f"{transport}.xhr.error"] = [float("http.errno" in b) for b in requests]
     with Client(server.port) as client:
         for key, values in expected.items():
+            if not values:
+                continue
             for stat, true in (("median", statistics.median(values)), ("max", max(values)), ("average", statistics.fmean(values))):
                 got = answer(client, key, stat, date)
                 made.that(got["count"] == len(values) and got["value"] is not None and abs(got["value"] - true) < 1e-9,

@@ -121,7 +121,7 @@ void server_start(struct server *server)
     if (server->pid == 0)
         run(server);
     assert_true(server->pid > 0);
-    long long until = test_now_ms() + 10000;
+    long long until = test_now_ms() + PATIENT_MS;
     while (!answers(server)) {
         if (test_now_ms() > until || waitpid(server->pid, NULL, WNOHANG) != 0) {
             server_show_log(server);

@@ -18,7 +18,7 @@ struct server {
 
 bool server_available(void);          /* is nats-server installed? */
 void server_make(struct server *server);  /* folder and port; nothing is started */
-void server_start(struct server *server); /* returns when it answers; fails the test after 10 s */
+void server_start(struct server *server); /* returns when it answers */
 void server_kill(struct server *server, int signal_number); /* and wait for its end; not running is fine */
 void server_pause(struct server *server); /* returns when it has stopped running; SIGCONT lets it go on */
 void server_remove(struct server *server);                  /* stop it and remove the folder */

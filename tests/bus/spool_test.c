@@ -15,6 +15,7 @@
 
 #include <sodium.h>
 
+#include "../child.h"
 #include "bus/spool.h"
 
 #define PRODUCER UINT64_C(0x0123456789abcdef)
@@ -499,7 +500,7 @@ static int in_child(int (*run)(void))
 {
     int status = 0;
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     if (pid == 0)
         _exit(run());
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../child.h"
+
 const char *const fault_names[FAULT_KINDS] = {"none", "killed before", "killed within", "killed after",
                                               "no space", "broken", "short"};
 
@@ -311,7 +313,7 @@ enum fault_end fault_run(struct fault_board *with, bool (*run)(void *), void *co
     atomic_store(&with->hit, false);
     with->call[0] = with->text[0] = '\0';
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     if (pid < 0) {
         perror("fork");
         exit(1);

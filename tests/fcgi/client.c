@@ -216,7 +216,7 @@ void fcgi_exchange(const char *path, const struct fcgi_ask *ask, struct fcgi_ans
     int fd = fcgi_connect(path);
     assert_true(fd >= 0);
     fcgi_send(fd, ask);
-    fcgi_receive(fd, 10000, out);
+    fcgi_receive(fd, PATIENT_MS, out);
 }
 
 bool fcgi_silent(int fd, long wait_ms)

@@ -39,7 +39,7 @@ void fcgi_finish(int fd); /* send that record */
 /* Read an answer to its end and close `fd`; fail the test after `wait_ms`. */
 void fcgi_receive(int fd, long wait_ms, struct fcgi_answer *out);
 void fcgi_answer_free(struct fcgi_answer *answer);
-/* Connect, send, receive within 10 s. */
+/* Connect, send, receive. */
 void fcgi_exchange(const char *path, const struct fcgi_ask *ask, struct fcgi_answer *out);
 /* Does the peer close within `wait_ms`, having sent nothing? */
 bool fcgi_closes(int fd, long wait_ms);

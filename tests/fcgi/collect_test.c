@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../fcgi/hold.h"
 #include "../bus/proxy.h"
 #include "../bus/server.h"
 #include "batch/batch.h"
@@ -89,7 +90,7 @@ static void await_log(const char *text)
 {
     char line[512];
     bool found = false;
-    for (long long until = test_now_ms() + 10000; !found; test_sleep_ms(5)) {
+    for (long long until = test_now_ms() + PATIENT_MS; !found; test_sleep_ms(5)) {
         FILE *file = fopen(rig.log, "r");
         while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
             found = strstr(line, text) != NULL;
@@ -103,7 +104,7 @@ static void start(const char *more)
 {
     write_conf(more);
     spawn(true);
-    long long until = test_now_ms() + 10000;
+    long long until = test_now_ms() + PATIENT_MS;
     int fd;
     while ((fd = fcgi_connect(rig.socket)) < 0) {
         if (test_now_ms() > until || waitpid(rig.pid, NULL, WNOHANG) != 0) {
@@ -116,12 +117,12 @@ static void start(const char *more)
 }
 
 /* Wait for the process to end; return its exit code, or 1000 and the signal that killed it. */
-static int ended(long wait_ms)
+static int ended(void)
 {
     int status = 0;
-    long long until = test_now_ms() + wait_ms;
+    long long until = test_now_ms() + PATIENT_MS;
     while (waitpid(rig.pid, &status, WNOHANG) == 0) {
-        assert_true_of(test_now_ms() < until, "hourfold-collect did not end within %ld ms", wait_ms);
+        assert_true_of(test_now_ms() < until, "%s", "hourfold-collect does not end");
         test_sleep_ms(2);
     }
     rig.pid = 0;
@@ -164,7 +165,7 @@ static void check_counts(void)
 static void stop(int signal_number)
 {
     kill(rig.pid, signal_number);
-    int code = ended(10000);
+    int code = ended();
     if (code != 0)
         show_log();
     assert_int_equal(code, 0);
@@ -239,7 +240,7 @@ static unsigned long read_stream(sample_fn each, void *context)
     struct bus *bus = NULL;
     struct bus_stream stream;
     assert_int_equal(bus_open(&options, &bus, &why), HF_OK);
-    for (long long until = test_now_ms() + 10000; bus_stream_info(bus, &stream, &why) != HF_OK;) {
+    for (long long until = test_now_ms() + PATIENT_MS; bus_stream_info(bus, &stream, &why) != HF_OK;) {
         assert_true_of(test_now_ms() < until, "%s", why.text);
         test_sleep_ms(5);
     }
@@ -301,7 +302,7 @@ static void post(const char *uri, const char *type, const char *body, unsigned s
 /* Send until it is stored: for the moments while the bus comes back. */
 static void get_until_stored(const char *uri)
 {
-    long long until = test_now_ms() + 15000;
+    long long until = test_now_ms() + PATIENT_MS;
     unsigned status;
     do {
         struct fcgi_answer answer;
@@ -523,15 +524,15 @@ static void what_cannot_be_done_is_refused_at_the_start(void **state)
     for (size_t i = 0; i < sizeof confs / sizeof *confs; i++) {
         write_conf(confs[i]);
         spawn(true);
-        int code = ended(5000);
+        int code = ended();
         assert_true_of(code == 2, "%s: exit code %d", confs[i], code);
     }
     write_conf("");
     spawn(false);
-    assert_int_equal(ended(5000), 2);
+    assert_int_equal(ended(), 2);
     write_conf("url = http://x\n");
     spawn(true);
-    assert_int_equal(ended(5000), 2);
+    assert_int_equal(ended(), 2);
 }
 
 static unsigned from(const char *remote, const char *forwarded, char retry_after[256])
@@ -594,7 +595,7 @@ static void without_the_bus_it_says_so_at_once(void **state)
     fcgi_answer_free(&answer);
     begin = test_now_ms();
     get("/collect?key=a&value=3", 503, "unavailable", NULL);
-    assert_true_of(test_now_ms() - begin < 500, "took %lld ms", test_now_ms() - begin);
+    assert_true_of(test_now_ms() - begin < HOLD_WAIT_MS / 2, "took %lld ms", test_now_ms() - begin);
     get("/collect?key=a", 400, "missing_parameter", "value"); /* what is wrong stays wrong */
     server_start(&rig.server);
     get_until_stored("/collect?key=a&value=4");
@@ -626,7 +627,7 @@ static unsigned spool_files(void)
 
 static void await_empty_spool(void)
 {
-    for (long long until = test_now_ms() + 15000; spool_files() > 0; test_sleep_ms(5))
+    for (long long until = test_now_ms() + PATIENT_MS; spool_files() > 0; test_sleep_ms(5))
         assert_true_of(test_now_ms() < until, "the spool is not drained");
 }
 
@@ -646,7 +647,7 @@ static void with_a_spool_samples_are_kept_while_the_bus_is_away(void **state)
     for (unsigned i = 0; i < 50; i++)
         get("/collect?key=a&value=1", 204, NULL, NULL);
     kill(rig.pid, SIGKILL);
-    ended(5000);
+    ended();
     assert_int_equal(spool_files(), 1);
     server_start(&rig.server);
     start_with_spool();
@@ -671,7 +672,7 @@ static void with_a_spool_a_file_stays_until_all_of_it_is_acknowledged(void **sta
         get("/collect?key=a&value=1", 204, NULL, NULL);
     proxy_lose(&proxy, "\"seq\":3", 1000); /* however often it is published */
     server_start(&rig.server);
-    for (long long until = test_now_ms() + 20000; proxy_lost(&proxy) < 2; test_sleep_ms(5)) {
+    for (long long until = test_now_ms() + PATIENT_MS; proxy_lost(&proxy) < 2; test_sleep_ms(5)) {
         assert_true_of(test_now_ms() < until, "nothing is published again");
         assert_true(spool_files() > 0);
     }
@@ -697,7 +698,7 @@ static void with_a_spool_a_full_stream_is_tried_again(void **state)
     struct bus_options options = {.name = "test", .url = rig.server.url, .stream = "TEST", .subject = "test.samples",
                                   .credentials = "", .tls_ca = "", .replicas = 1, .max_messages = 1000};
     assert_int_equal(bus_open(&options, &bus, &why), HF_OK);
-    for (long long until = test_now_ms() + 10000; bus_stream_trim(bus, 201, &why) != HF_OK; test_sleep_ms(5))
+    for (long long until = test_now_ms() + PATIENT_MS; bus_stream_trim(bus, 201, &why) != HF_OK; test_sleep_ms(5))
         assert_true_of(test_now_ms() < until, "%s", why.text);
     bus_close(&bus, 0);
     await_empty_spool();
@@ -781,7 +782,7 @@ static void for_power_what_the_stream_lost_is_published_again(void **state)
     }
     forget_stream();
     start(more);
-    long long until = test_now_ms() + 15000;
+    long long until = test_now_ms() + PATIENT_MS;
     while (read_stream(NULL, NULL) < 31)
         assert_true_of(test_now_ms() < until, "what was kept is not published");
     stop(SIGTERM);
@@ -834,7 +835,7 @@ static void a_request_too_large_for_a_batch_is_refused(void **state)
     }
     unsigned stored = 0;
     for (unsigned i = 0; i < 12; i++) {
-        fcgi_receive(fds[i], 10000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_true_of(answer.status == 204 || answer.status == 503, "status %u", answer.status); /* 503: a busy machine */
         stored += answer.status == 204;
         fcgi_answer_free(&answer);
@@ -883,11 +884,11 @@ static void held_requests_are_answered_at_the_end(void **state)
         kill(rig.server.pid, SIGCONT);
         for (unsigned i = 0; i < 200; i++) {
             struct fcgi_answer answer;
-            fcgi_receive(fds[i], 10000, &answer);
+            fcgi_receive(fds[i], PATIENT_MS, &answer);
             assert_int_equal(answer.status, 204);
             fcgi_answer_free(&answer);
         }
-        assert_int_equal(ended(5000), 0);
+        assert_int_equal(ended(), 0);
     }
     assert_int_equal(read_stream(NULL, NULL), 402);
 }
@@ -904,11 +905,11 @@ static void it_ends_in_time_without_an_answer(void **state)
     kill(rig.pid, SIGTERM);
     for (unsigned i = 0; i < 50; i++) {
         struct fcgi_answer answer;
-        fcgi_receive(fds[i], 10000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 503);
         fcgi_answer_free(&answer);
     }
-    assert_int_equal(ended(7000), 0);
+    assert_int_equal(ended(), 0);
     assert_true_of(test_now_ms() - begin < 6000, "took %lld ms", test_now_ms() - begin);
 }
 
@@ -924,12 +925,12 @@ static void with_a_spool_the_end_keeps_what_is_not_acknowledged(void **state)
     kill(rig.pid, SIGTERM);
     for (unsigned i = 0; i < 50; i++) {
         struct fcgi_answer answer;
-        fcgi_receive(fds[i], 10000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 204);
         fcgi_answer_free(&answer);
     }
-    assert_true_of(test_now_ms() - begin < 1000, "took %lld ms", test_now_ms() - begin);
-    assert_int_equal(ended(7000), 0);
+    assert_true_of(test_now_ms() - begin < HOLD_END_MS - 500, "took %lld ms", test_now_ms() - begin);
+    assert_int_equal(ended(), 0);
     assert_int_equal(spool_files(), 1);
     kill(rig.server.pid, SIGCONT);
     start_with_spool();
@@ -951,7 +952,7 @@ static void held_requests_survive_a_kill_of_the_server(void **state)
     server_start(&rig.server);
     for (unsigned i = 0; i < 100; i++) {
         struct fcgi_answer answer;
-        fcgi_receive(fds[i], 10000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 204);
         fcgi_answer_free(&answer);
     }
@@ -989,11 +990,11 @@ static void held_requests_do_not_wait_for_ever(void **state)
     await_log("event=publish_failed"); /* from now on, one more would wait in vain */
     long long refused = test_now_ms();
     get("/collect?key=a&value=3", 503, "unavailable", NULL);
-    assert_true_of(test_now_ms() - refused < 500, "took %lld ms", test_now_ms() - refused);
+    assert_true_of(test_now_ms() - refused < HOLD_WAIT_MS / 2, "took %lld ms", test_now_ms() - refused);
     assert_true(fcgi_silent(fds[0], 50)); /* while those that were there still hope */
     for (unsigned i = 0; i < 20; i++) {
         struct fcgi_answer answer;
-        fcgi_receive(fds[i], 8000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 503);
         fcgi_answer_free(&answer);
     }

@@ -30,7 +30,7 @@ struct rig {
     pthread_cond_t changed;
     bool blocked;
     char *big;
-    struct request *held[HELD_MAX];
+    struct request *held[HELD_MAX + 1];
     unsigned held_count;
     enum hf_err run_result;
     atomic_uint begun;
@@ -115,12 +115,17 @@ static struct loop_options options_of(unsigned threads)
                                  .thread_begin = thread_begin, .thread_end = thread_end, .context = &rig};
 }
 
-static void start(unsigned threads)
+static void start_with(const struct loop_options *options)
 {
     struct hf_why why = {""};
-    struct loop_options options = options_of(threads);
-    assert_true_of(loop_open(&options, &rig.loop, &why) == HF_OK, "%s", why.text);
+    assert_true_of(loop_open(options, &rig.loop, &why) == HF_OK, "%s", why.text);
     assert_int_equal(pthread_create(&rig.thread, NULL, run, &rig), 0);
+}
+
+static void start(unsigned threads)
+{
+    struct loop_options options = options_of(threads);
+    start_with(&options);
 }
 
 static void await_end(void)
@@ -285,7 +290,7 @@ static void bodies_are_exact(void **state)
     fcgi_send_unfinished(fd, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "10"});
     shutdown(fd, SHUT_WR);
     struct fcgi_answer answer;
-    fcgi_receive(fd, 10000, &answer);
+    fcgi_receive(fd, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 400);
     fcgi_answer_free(&answer);
     get_works();
@@ -295,7 +300,7 @@ static void bodies_are_exact(void **state)
 
 static void await_held(unsigned count)
 {
-    long long until = test_now_ms() + 10000;
+    long long until = test_now_ms() + PATIENT_MS;
     unsigned now;
     do {
         pthread_mutex_lock(&rig.lock);
@@ -322,7 +327,7 @@ static void held_requests_are_answered_later(void **state)
         char text[16];
         snprintf(text, sizeof text, "%u", i);
         request_answer(rig.held[i], 200, "", text, strlen(text));
-        fcgi_receive(fds[i], 10000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_string_equal(answer.body, text);
         fcgi_answer_free(&answer);
     }
@@ -334,7 +339,7 @@ static void held_requests_are_answered_later(void **state)
     pthread_join(rig.thread, NULL);
     assert_true(loop_stopping(rig.loop));
     request_answer(rig.held[0], 204, "", "", 0);
-    fcgi_receive(fd, 10000, &answer);
+    fcgi_receive(fd, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 204);
     fcgi_answer_free(&answer);
     loop_close(&rig.loop);
@@ -356,12 +361,22 @@ static void a_peer_that_left_is_no_harm(void **state)
     stop();
 }
 
+static void stop_and_await_no_more_connections(void)
+{
+    struct stat st;
+    loop_stop(rig.loop);
+    for (long long until = test_now_ms() + PATIENT_MS; stat(rig.path, &st) == 0; test_sleep_ms(1))
+        assert_true(test_now_ms() < until);
+}
+
 static void accepting_waits_when_too_many_are_held(void **state)
 {
     (void)state;
     struct rlimit files;
+    struct loop_options options = options_of(2);
+    options.stop_wait_ms = PATIENT_MS;
     getrlimit(RLIMIT_NOFILE, &files);
-    start(2);
+    start_with(&options);
     unsigned most = loop_requests_max(rig.loop);
     struct rlimit more = {files.rlim_max, files.rlim_max};
     setrlimit(RLIMIT_NOFILE, &more);
@@ -377,17 +392,27 @@ static void accepting_waits_when_too_many_are_held(void **state)
     assert_true(fcgi_silent(waiting, 100));
     struct fcgi_answer answer;
     request_answer(rig.held[0], 204, "", "", 0);
-    fcgi_receive(waiting, 10000, &answer);
+    fcgi_receive(waiting, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 200);
     fcgi_answer_free(&answer);
-    for (unsigned i = 1; i < most; i++)
+    fds[most] = fcgi_connect(rig.path);
+    fcgi_send(fds[most], &(struct fcgi_ask){.uri = "/hold"});
+    await_held(most + 1);
+    waiting = fcgi_connect(rig.path);
+    fcgi_send(waiting, &(struct fcgi_ask){.uri = "/x"});
+    stop_and_await_no_more_connections(); /* but this one is there already */
+    assert_true(fcgi_silent(waiting, 100));
+    for (unsigned i = 1; i <= most; i++)
         request_answer(rig.held[i], 204, "", "", 0);
-    for (unsigned i = 0; i < most; i++) {
-        fcgi_receive(fds[i], 10000, &answer);
+    for (unsigned i = 0; i <= most; i++) {
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 204);
         fcgi_answer_free(&answer);
     }
-    stop();
+    fcgi_receive(waiting, PATIENT_MS, &answer);
+    assert_int_equal(answer.status, 200);
+    fcgi_answer_free(&answer);
+    await_end();
     free(fds);
     setrlimit(RLIMIT_NOFILE, &files);
 }
@@ -439,7 +464,7 @@ static void bad_records_are_no_harm(void **state)
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
         int fd = fcgi_connect(rig.path);
         assert_int_equal(send(fd, attacks[i].bytes, attacks[i].len, MSG_NOSIGNAL), attacks[i].len);
-        assert_true_of(fcgi_closes(fd, 1000), "%s: not closed", attacks[i].name);
+        assert_true_of(fcgi_closes(fd, LOOP_HEAD_MS - 1000), "%s: not closed", attacks[i].name);
         close(fd);
         get_works();
     }
@@ -462,14 +487,15 @@ static void slow_peers_cost_no_thread(void **state)
     long long begin = test_now_ms();
     for (unsigned i = 0; i < 50; i++)
         get_works();
-    assert_true_of(test_now_ms() - begin < 2000, "took %lld ms", test_now_ms() - begin);
+    long long took = test_now_ms() - begin;
+    assert_true_of(took < LOOP_HEAD_MS, "took %lld ms", took); /* and not once any of them was given up */
     for (unsigned i = 0; i < PEERS; i++) { /* who has told what is wanted may take longer than who has not */
         struct fcgi_answer answer;
         assert_true(fcgi_closes(fds[3 * i], 8000));
         assert_true(fcgi_closes(fds[3 * i + 1], 8000));
         assert_true(fcgi_silent(fds[3 * i + 2], 0));
         fcgi_finish(fds[3 * i + 2]);
-        fcgi_receive(fds[3 * i + 2], 5000, &answer);
+        fcgi_receive(fds[3 * i + 2], PATIENT_MS, &answer);
         assert_string_equal(answer.body, "hello");
         fcgi_answer_free(&answer);
         close(fds[3 * i]);
@@ -491,7 +517,7 @@ static void who_takes_an_answer_slowly_costs_no_thread(void **state)
     fcgi_send(slow, &(struct fcgi_ask){.uri = "/big"});
     for (unsigned i = 0; i < 50; i++)
         get_works();
-    fcgi_receive(slow, 5000, &answer);
+    fcgi_receive(slow, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 200);
     assert_int_equal(answer.body_bytes, BIG_BYTES);
     assert_memory_equal(answer.body, rig.big, BIG_BYTES);
@@ -524,11 +550,11 @@ static void who_waited_too_long_is_shed(void **state)
     rig.blocked = false;
     pthread_cond_signal(&rig.changed);
     pthread_mutex_unlock(&rig.lock);
-    fcgi_receive(blocking, 1000, &answer);
+    fcgi_receive(blocking, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 200);
     fcgi_answer_free(&answer);
     for (unsigned i = 0; i < 20; i++) {
-        fcgi_receive(fds[i], 1000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 503);
         fcgi_answer_free(&answer);
     }
@@ -545,8 +571,7 @@ static void slow_bodies_are_bounded(void **state)
     char *body = calloc(1, BYTES);
     struct loop_options options = options_of(1);
     options.body_max = BYTES;
-    assert_int_equal(loop_open(&options, &rig.loop, NULL), HF_OK);
-    assert_int_equal(pthread_create(&rig.thread, NULL, run, &rig), 0);
+    start_with(&options);
     unsigned shed_count = 0;
     for (unsigned i = 0; i < PEERS; i++) {
         fds[i] = fcgi_connect(rig.path);
@@ -560,7 +585,7 @@ static void slow_bodies_are_bounded(void **state)
             continue;
         }
         struct fcgi_answer answer;
-        fcgi_receive(fds[i], 3000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 503);
         fcgi_answer_free(&answer);
         shed_count++;
@@ -574,13 +599,16 @@ static void slow_bodies_are_bounded(void **state)
 static void it_stops_while_a_body_trickles(void **state)
 {
     (void)state;
-    start(1);
+    struct loop_options options = options_of(1);
+    options.stop_wait_ms = 500;
+    start_with(&options);
     int fd = fcgi_connect(rig.path);
     fcgi_send_unfinished(fd, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello", .length = "10"});
     get_works();
     long long begin = test_now_ms();
     stop();
-    assert_true_of(test_now_ms() - begin < 4000, "took %lld ms", test_now_ms() - begin);
+    long long took = test_now_ms() - begin;
+    assert_true_of(took >= options.stop_wait_ms && took < 4000, "took %lld ms", took);
     close(fd);
 }
 
@@ -596,24 +624,24 @@ static void who_connected_before_the_stop_is_served(void **state)
 {
     (void)state;
     int fds[20];
-    start(1);
+    struct loop_options options = options_of(1);
+    options.stop_wait_ms = PATIENT_MS;
+    start_with(&options);
     int slow = fcgi_connect(rig.path);
     fcgi_send_unfinished(slow, &(struct fcgi_ask){.method = "POST", .uri = "/p", .body = "hello"});
     for (unsigned i = 0; i < 20; i++)
         fds[i] = fcgi_connect(rig.path);
     get_works();
-    loop_stop(rig.loop);
-    struct stat st;
-    for (long long until = test_now_ms() + 5000; stat(rig.path, &st) == 0;) /* from now on nobody else connects */
-        assert_true(test_now_ms() < until);
+    stop_and_await_no_more_connections();
+    for (unsigned i = 0; i < 20; i++) /* at once: they have LOOP_HEAD_MS from when they were accepted */
+        fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/x"});
     fcgi_finish(slow);
     struct fcgi_answer answer;
-    fcgi_receive(slow, 5000, &answer);
+    fcgi_receive(slow, PATIENT_MS, &answer);
     assert_string_equal(answer.body, "hello");
     fcgi_answer_free(&answer);
     for (unsigned i = 0; i < 20; i++) {
-        fcgi_send(fds[i], &(struct fcgi_ask){.uri = "/x"});
-        fcgi_receive(fds[i], 5000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 200);
         fcgi_answer_free(&answer);
     }
@@ -646,7 +674,7 @@ static void without_descriptors_it_waits(void **state)
     for (unsigned i = 0; i < sent; i++) {
         struct fcgi_answer answer;
         request_answer(rig.held[i], 204, "", "", 0);
-        fcgi_receive(fds[i], 5000, &answer);
+        fcgi_receive(fds[i], PATIENT_MS, &answer);
         assert_int_equal(answer.status, 204);
         fcgi_answer_free(&answer);
     }

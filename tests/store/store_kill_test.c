@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "store/store.h"
 
 #define STEPS 12u        /* cells of each table that a transaction touches */
@@ -332,7 +333,7 @@ static void start(int me)
 {
     atomic_store(&board->process[me].beat_ms, now_ms());
     fflush(stdout);
-    pids[me] = fork();
+    pids[me] = test_fork();
     if (pids[me] == 0) {
         if (me == WRITER)
             run_writer(me);
@@ -509,7 +510,7 @@ static void stop_all(void)
 static void check_the_end(void)
 {
     fflush(stdout);
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     if (pid == 0) {
         static struct sight sight;
         struct store *store = open_store(WRITER, STORE_WRITER);

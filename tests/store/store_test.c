@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "store/inside.h"
 #include "store/store.h"
 
@@ -120,7 +121,7 @@ static void must_hold(struct store *store, enum store_table table, const char *k
 static pid_t start_child(void (*body)(void))
 {
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         body();
@@ -1011,7 +1012,7 @@ static void a_store_in_use_is_copied(void **state)
     pid_t pid = start_child(churn);
     struct store *store = NULL;
     struct store_status status = {0};
-    for (int64_t end_ms = now_ms() + 20000; status.position <= 2 * BLOCKS && now_ms() < end_ms; sleep_ms(20)) {
+    for (int64_t end_ms = now_ms() + PATIENT_MS; status.position <= 2 * BLOCKS && now_ms() < end_ms; sleep_ms(20)) {
         struct store_read *read;
         if (store == NULL && try_open(STORE_READER, &store) != HF_OK)
             continue;
@@ -1058,10 +1059,16 @@ static void readers_follow_a_restore(void **state)
     assert_false(exists);
     assert_int_equal(mkdir(other, 0700), 0);
     ok(store_may_replace(other, &exists, &why));
-    snprintf(other, sizeof other, "%s/other/file", folder);
+    snprintf(other, sizeof other, "%s/other/tally", folder);
+    assert_int_equal(mkdir(other, 0700), 0); /* as hourfold-collect has put there */
+    snprintf(other, sizeof other, "%s/other", folder);
+    ok(store_may_replace(other, &exists, &why));
+    assert_false(exists);
+    snprintf(other, sizeof other, "%s/other/log", folder); /* as in /var */
     assert_int_equal(mkdir(other, 0700), 0);
     snprintf(other, sizeof other, "%s/other", folder);
     fails(store_may_replace(other, &exists, &why), HF_INVALID);
+    assert_non_null(strstr(why.text, "log"));
 }
 
 /* Whoever replaced the store died as soon as it was decided, or later: it is finished by a reader, or by a writer. */
@@ -1241,7 +1248,7 @@ static void wait_for_store(void)
 {
     struct store *store;
     struct store_status status = {0};
-    for (int64_t end_ms = now_ms() + 5000; status.position == 0; sleep_ms(5)) {
+    for (int64_t end_ms = now_ms() + PATIENT_MS; status.position == 0; sleep_ms(5)) {
         assert_true(now_ms() < end_ms);
         if (try_open(STORE_READER, &store) != HF_OK)
             continue;
@@ -1290,7 +1297,7 @@ static void wait_for_file(const char *name)
 {
     char file[100];
     snprintf(file, sizeof file, "%s/%s", folder, name);
-    for (int64_t end_ms = now_ms() + 5000; access(file, F_OK) != 0; sleep_ms(2))
+    for (int64_t end_ms = now_ms() + PATIENT_MS; access(file, F_OK) != 0; sleep_ms(2))
         assert_true(now_ms() < end_ms);
 }
 

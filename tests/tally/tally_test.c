@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "tally/tally.h"
 
 #define PROCESSES 6
@@ -135,7 +136,7 @@ static void count_for_ever(_Atomic uint64_t *known)
 
 static pid_t spawn(_Atomic uint64_t *known)
 {
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     assert_true(pid >= 0);
     if (pid == 0)
         count_for_ever(known);
