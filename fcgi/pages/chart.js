@@ -113,6 +113,13 @@ export class Chart {
       this.select(kept, false);
   }
 
+  /** Other marks on the same chart. */
+  remark(marks) {
+    if (this.model)
+      this.model.marks = marks;
+    this.mark();
+  }
+
   /** Marks are buttons above the canvas, so that a finger, a key and a screen reader find them too. */
   mark() {
     if (!this.main)

@@ -131,6 +131,7 @@ function why({code, message}) {
 function refused(refusal) {
   const status = refusal?.status ?? 0, code = refusal?.code ?? "";
   notice("load", null, null);
+  byId("view").setAttribute("aria-busy", "false");
   byId("token-open").classList.toggle("wanted", status === 401);
   if (refusal === null)
     return;
@@ -163,7 +164,7 @@ function frame() {
   const any = state.keys.length > 0;
   byId("days").hidden = !any;
   byId("view").hidden = !any || shown === null;
-  byId("view").setAttribute("aria-busy", String(shown?.name !== nameOf())); // what was there before stays, paler, until the answers come
+  byId("view").setAttribute("aria-busy", "true"); // what was there before stays, paler, until the answers come
   document.title = any ? `${state.keys.join(", ")} · ${date()} · hourfold` : "hourfold";
   say(byId("title"), comparing() ? `${state.keys.length} keys compared` : state.keys[0] ?? "hourfold");
   byId("chips").hidden = !comparing();
@@ -239,8 +240,11 @@ function draw() {
   byId("log").disabled = !positive;
   plot.show({...shown, zone: state.zone, log: state.log && positive,
     label: `${comparing() ? labelOf(state.stat) : shown.lines.map(({label}) => label).join(" and ")} of ${state.keys.join(", ")}, ${byId("chart-title").textContent.toLowerCase()}`,
-    marks: comparing() ? [] : shown.spikes.map((spike) => ({time: spike.start, value: markHeight(spike), label: spikeLabel(spike), open: () => openSpike(spike)}))});
+    marks: marksOf(shown.spikes)});
 }
+
+const marksOf = (spikes) => (comparing() ? [] : spikes.map((spike) =>
+  ({time: spike.start, value: markHeight(spike), label: spikeLabel(spike), open: () => openSpike(spike)})));
 
 /** Where a mark stands: at the value of its minute, as far as the chart shows it. */
 function markHeight({stat, value, max}) {
@@ -340,8 +344,7 @@ function openSpike({start}) {
 
 function showSpikes({spikes, minutes}) {
   shown.spikes = spikes.map((spike) => ({...spike, start: Date.parse(spike.time)}));
-  if (!comparing() && shown.slots.some(({count}) => count > 0))
-    draw();
+  plot.remark(marksOf(shown.spikes));
   byId("spikes-title").textContent = comparing() ? `Spikes of ${state.keys[0]}` : "Spikes";
   fill(byId("spikes"), spikes.length === 0 ? element("p", {class: "empty"}, minutes === 0 ? "No samples, no spikes."
     : minutes < 30 ? `Only ${minutes} minutes have samples: too few to tell what stands out.` : "No minute of this day stands out.")

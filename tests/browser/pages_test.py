@@ -34,12 +34,12 @@ def yesterday():
 
 
 def samples(start):
-    """Of a day: key -> [(time, value)]; shop.latency has one spike."""
+    """Of a day: key -> [(time, value)]; shop.latency has one spike, and no tail that could have another."""
     rng = random.Random(SEED)
     latency, orders, heat = [], [], []
     for minute in range(1440):
         at = start + 60 * minute
-        latency += [(at + 10 * i, round(20 * math.exp(rng.gauss(0, 0.25)), 3)) for i in range(4)]
+        latency += [(at + 10 * i, round(rng.uniform(15, 30), 3)) for i in range(4)]
         if minute == SPIKE_MINUTE:
             latency += [(at + 5 + i, 800.0 + i) for i in range(3)]
         if minute % 10 == 0:
@@ -129,9 +129,9 @@ def the_day(tap, visit, date, made):
     middle = (values[len(values) // 2 - 1] + values[len(values) // 2]) / 2 if len(values) % 2 == 0 else values[len(values) // 2]
     tiles = visit.page.eval("Object.fromEntries([...document.querySelectorAll('#tiles > div')].map(e => [e.querySelector('dt').textContent,"
                             " e.querySelector('.value').textContent]))")
-    tap.equal({name: float(text.replace(",", "")) for name, text in tiles.items() if name != "p99" and name != "Average"},
-              {"Samples": len(values), "Median": float(f"{middle:.4g}"), "Maximum": 802.0, "Minimum": float(f"{values[0]:.4g}")},
-              "the tiles hold the statistics of what was sent")
+    expected = {"Samples": len(values), "Median": middle, "Maximum": 802, "Minimum": values[0]}
+    tap.ok(all(abs(float(tiles[name].replace(",", "")) - value) <= 0.00501 for name, value in expected.items()),
+           "the tiles hold the statistics of what was sent", f"{tiles}\nexpected {expected}")
     tap.ok("exact" in visit.text("#tiles") or " to " in visit.text("#tiles"), "with their bounds")
     tap.equal(visit.page.eval("[...document.querySelectorAll('#tiles .small')].every(e => e.textContent !== '')"), True, "each of them")
     tap.equal(visit.text("#fresh").split(". ")[1].split(":")[0], "Complete", "it says that the day is complete")
@@ -178,7 +178,7 @@ def zooming(tap, visit, date):
     page.eval("history.go(-2)")
     visit.wait_text("#chart-title", "Through the day")
     tap.ok(True, "Enter opens an hour, and the browser's way back closes it")
-    visit.wait("document.querySelectorAll('#plot canvas').length > 0")
+    visit.settled()
     page.eval("document.querySelector('#chart').scrollIntoView({block: 'center', behavior: 'instant'})")
     at = page.eval("""['10:00', '12:00'].map(text => { const r = [...document.querySelectorAll('#plot .dygraph-axis-label-x')]
         .find(e => e.textContent === text).getBoundingClientRect(); return [r.x + r.width / 2, r.y - 60]; })""")
@@ -297,10 +297,11 @@ def for_everybody(tap, visit, date):
     views = (f"?key=shop.latency&date={date}", f"?key=shop.latency&date={date}&from={date}T14:00Z&to={date}T15:00Z",
              f"?key=shop.latency,shop.orders&date={date}", f"?key=never.seen&date={date}")
     faults = []
+    short = iter((views[0], views[1], views[0], views[2]))
     for width, scheme in ((1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")):
         page.size(width, 844, 1, width < 500)
         page.media(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-        for query in views if FULL or (width, scheme) in ((1280, "light"), (390, "dark")) else views[:1]:
+        for query in views if FULL else (next(short),):
             visit.open(query)
             if "never" in query:
                 visit.wait_text("#notices", "Unknown")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory ends at each allocation in turn: configuration, access, tally, bus, spool,
+ * Memory ends at each allocation in turn: configuration, access, pages, tally, bus, spool,
  * store and answers. What was under way fails with HF_NOMEM, nothing is left
  * behind, and the next try with memory goes well.
  */
@@ -9,11 +9,12 @@
 
 #include <sodium.h>
 
+#include "answer/pages.h"
 #include "bus/bus.h"
 #include "bus/spool.h"
 #include "tally/tally.h"
 
-static char place[120]; /* a file or folder below `folder` */
+static char place[400]; /* a file or folder below `folder` */
 
 static const char *in_folder(const char *name)
 {
@@ -55,6 +56,16 @@ static void configure_from_file(void *context)
     conf_free(&conf);
 }
 
+static void read_pages(void *context)
+{
+    struct pages *pages = NULL;
+    struct hf_why told;
+    enum hf_err err = pages_read(context, context, &pages, &told);
+    assert_as_planned(err);
+    assert_true((pages == NULL) == (err != HF_OK));
+    pages_free(&pages);
+}
+
 static void configurations(void **state)
 {
     (void)state;
@@ -66,6 +77,9 @@ static void configurations(void **state)
     setenv("HOURFOLD_BUS_STREAM", "OTHER", 1);
     assert_true(memory_each(configure_from_file, place) > 10);
     unsetenv("HOURFOLD_BUS_STREAM");
+    const char *source = getenv("srcdir");
+    snprintf(place, sizeof place, "%.300s/fcgi/pages", source != NULL ? source : ".");
+    assert_true(memory_each(read_pages, place) > 20);
 }
 
 /* ---- tally and bus ---- */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table of requests, most of them bad, through each web server: the same status, code and named parameter everywhere, or a
 difference that the table documents; and nothing of a refused request is stored."""
+import gzip
 import hashlib
 import json
 import time
@@ -8,7 +9,7 @@ import time
 import web
 from bad_input_table import KNOWN, NOW, TABLE
 from client import Client, HttpError
-from rig import Rig, missing, until
+from rig import SOURCE, Rig, missing, until
 from tap import Collected, Tap
 
 SERVERS = ("lighttpd", "mod_fcgid", "mod_proxy_fcgi")
@@ -86,6 +87,24 @@ def preflight(tap, server):
                    str(response))
 
 
+def pages(tap, server):
+    """The pages for browsers come whole and compressed, are asked for again only when they changed, and nothing beside them is there."""
+    made = Collected()
+    with Client(server.port) as client:
+        for file in sorted((SOURCE / "fcgi" / "pages").iterdir()):
+            target = "/-/" + file.name.replace("index.html", "")
+            plain, packed = client.get(target), client.get(target, Accept_Encoding="deflate, gzip")
+            body = gzip.decompress(packed.body) if packed.headers.get("content-encoding") == "gzip" else packed.body
+            made.that(plain.status == 200 and plain.body == file.read_bytes() == body, f"{target}: {plain}")
+            made.that("default-src 'none'" in plain.headers.get("content-security-policy", "")
+                      and plain.headers.get("x-content-type-options") == "nosniff", f"{target}: {plain.headers}")
+            again = client.get(target, If_None_Match=plain.headers.get("etag"), Accept_Encoding="gzip")
+            made.that(again.status == 304 and not again.body, f"{target}: again: {again}")
+        made.that(client.request("HEAD", "/-/").headers.get("content-type") == "text/html; charset=utf-8", "HEAD")
+        made.that(client.get("/").headers.get("location") == "-/", "where / leads")
+    made.report(tap, f"{server.kind}: the pages are served", 30)
+
+
 def present(tap):
     kinds = []
     for kind in SERVERS:
@@ -112,6 +131,7 @@ def open_to_all(tap, kinds):
             tap.equal(accepted_after(rig, server), accepted,
                       f"{server.kind}: the {kept} controls are counted and nothing of what was refused is")
             preflight(tap, server)
+            pages(tap, server)
         with Client(servers[0].port) as client:
             keys = json.loads(client.get("/-/keys?limit=1000").body)["keys"]
         expected = ("0", "key", "k" * 200, "bad_input.known", "bad_input.last")
