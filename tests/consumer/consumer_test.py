@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """hourfold-consumer and the operator's tool, with a real nats-server and no web server.
 
-HF_TEST_KILLS is how often the consumer is killed (10), HF_TEST_SEED makes a run the same again.
+HF_TEST_KILLS is how often the consumer is killed (5; with HF_TEST_FULL=1 50), HF_TEST_SEED makes a run the same again.
 """
 import json
 import os
@@ -22,7 +22,7 @@ from rig import Rig, RigError, missing, until  # noqa: E402
 from tap import Collected, Tap  # noqa: E402
 from truth import Truth  # noqa: E402
 
-KILLS = int(os.environ.get("HF_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("HF_TEST_KILLS", "50" if rigs.FULL else "5"))
 SEED = int(os.environ.get("HF_TEST_SEED", random.randrange(2**32)))
 HOUR_MS = 3600000
 
@@ -319,7 +319,7 @@ no_auth_user: small
 
 def test_trim(tap):
     """A stream that is nearly full is trimmed, and never past what is on the disk."""
-    for name, options, configuration, batches, samples in (("messages", {"bus.max_messages": "1000"}, "", 3000, 1),
+    for name, options, configuration, batches, samples in (("messages", {"bus.max_messages": "1000"}, "", 1500, 1),
                                                            ("bytes", {"bus.max_mb": "1"}, "", 2000, 100),
                                                            ("what the account may store", {}, ACCOUNT, 2000, 100)):
         with Rig(tap, {"consumer.commit_interval": "100ms", **options}) as rig:
