@@ -53,8 +53,8 @@ class Out:
     @staticmethod
     def line(row, what, figures, unit, goal=""):
         """One line of the table: the median of the figures, the least and the greatest."""
-        low, middle, high = min(figures), statistics.median(figures), max(figures)
-        print(f"{row:15} {what:44} {middle:12,.4g} {low:12,.4g} {high:12,.4g}  {unit:9} {goal}".rstrip(), flush=True)
+        shown = [f"{f:,.0f}" if abs(f) >= 1000 else f"{f:.4g}" for f in (statistics.median(figures), min(figures), max(figures))]
+        print(f"{row:15} {what:44} {shown[0]:>12} {shown[1]:>12} {shown[2]:>12}  {unit:9} {goal}".rstrip(), flush=True)
 
 
 out = Out()

@@ -9,7 +9,7 @@ set key bottom left
 set multiplot layout 4,2
 
 # What table `t` says of `side`, in column c.
-value(t, side, c) = (strcol(1) eq t && strcol(3) eq side) ? column(c) : NaN
+of(t, side, c) = (strcol(1) eq t && strcol(3) eq side) ? column(c) : NaN
 
 tables = "'connections' 'samples a request' 'active keys' 'cells in the store'"
 units = "'requests a second' 'samples a second' 'samples a second, folded' 'queries a second'"
@@ -19,14 +19,14 @@ do for [i=1:4] {
     set yrange [0:*]
     set ylabel word(units, i)
     unset logscale y
-    plot data using (value(t, "hourfold", 2)):(value(t, "hourfold", 4)) with linespoints pt 7 title "hourfold", \
-         data using (value(t, "empty handler", 2)):(value(t, "empty handler", 4)) with linespoints pt 6 dt 2 \
+    plot data using (of(t, "hourfold", 2)):(of(t, "hourfold", 4)) with linespoints pt 7 title "hourfold", \
+         data using (of(t, "empty handler", 2)):(of(t, "empty handler", 4)) with linespoints pt 6 dt 2 \
              title (i == 1 ? "empty handler" : "")
     set ylabel "p99, ms"
     set logscale y 10
     set yrange [*:*]
-    plot data using (value(t, "hourfold", 2)):(value(t, "hourfold", 5)) with linespoints pt 7 title "hourfold", \
-         data using (value(t, "empty handler", 2)):(value(t, "empty handler", 5)) with linespoints pt 6 dt 2 \
+    plot data using (of(t, "hourfold", 2)):(of(t, "hourfold", 5)) with linespoints pt 7 title "hourfold", \
+         data using (of(t, "empty handler", 2)):(of(t, "empty handler", 5)) with linespoints pt 6 dt 2 \
              title (i == 1 ? "empty handler" : "")
 }
 unset multiplot
