@@ -239,8 +239,8 @@ def check_life(tap, host, plan):
     home = str(account.home)
     outside = []
     if account.identity:  # nothing else is this user's; Apache's memory is the host's
-        found = subprocess.run(["find", "/tmp", "/var/tmp", "/dev/shm", "/run", "-user", str(USER), "-not", "-path", f"{host.folder}/*",
-                                "-not", "-name", "ShM.*"],
+        found = subprocess.run(["find", "/tmp", "/var/tmp", "/dev/shm", "/run", "-xdev", "-user", str(USER),
+                                "-not", "-path", f"{host.folder}/*", "-not", "-name", "ShM.*"],
                                capture_output=True, text=True, check=False).stdout
         outside = found.splitlines()
     tap.ok(not outside, "everything is below the home directory", outside[:5])
