@@ -185,7 +185,9 @@ def run(tap, rig, scripts):
                    f"{transport}: each of {len(beacons)} beacons is answered 204", sent)
             by_beacon = [b"&sb=1" in body for *_, body, _ in sent]
             tap.equal(set(by_beacon), {transport == "sendbeacon"}, f"{transport}: they came in that way")
-            words |= {parse_qs(body.decode() or urlsplit(target).query)["rt.si"][0] for _, target, _, body, _ in sent}
+            for _, target, _, body, _ in sent:
+                beacon = parse_qs(body.decode() or urlsplit(target).query)
+                words |= {beacon["rt.si"][0][:13], beacon["pid"][0]}  # a part of the session would be too much
             results[transport] = beacons
             page.close()
         before = time.time()
@@ -212,7 +214,7 @@ def main(tap):
         rig.stop_web()
         found = list(traces(rig, words | {"sendbeacon"}))
         tap.ok(found and all(text.startswith("sendbeacon") for text in found),
-               f"the site is in the stream and the store, and none of {len(words)} sessions, the page's address or the browser",
+               f"the site is in the stream and the store, and none of {len(words)} sessions and pages, address or browser",
                "\n".join(found[:20]))
 
 
