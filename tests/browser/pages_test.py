@@ -336,8 +336,8 @@ def first_time(tap, browser, server, made):
 
 
 def guard(rig):
-    """From now on figures are for those who have the token of a view; the server is another one, below a prefix."""
-    rig.options.update({"view team.keys": "shop.*", "view team.stats": "median, count",
+    """From now on figures are for those who have the token of a view; the server is another one, below a prefix, without dygraphs."""
+    rig.options.update({"query.dygraphs": "/nonexistent", "view team.keys": "shop.*", "view team.stats": "median, count",
                         "view team.token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()})
     rig.write_configuration()
     rig.stop_web()
@@ -365,6 +365,9 @@ def behind_a_token(tap, browser, server, date):
     visit.open(f"?key=shop.latency&date={date}")
     visit.wait_text("#spikes", "does not show this")
     tap.ok("p99" not in visit.text("#tiles") and "Median" in visit.text("#tiles"), "and its statistics, and says what it does not hold")
+    visit.wait("document.querySelectorAll('#table tbody tr').length === 24")
+    tap.ok(visit.page.eval("document.querySelector('#chart').hidden && document.querySelector('#table').checkVisibility()"),
+           "without dygraphs the figures are there as a table")
     addresses = [r["url"] for r in visit.page.requests] + [visit.page.eval("location.href"), visit.page.eval("document.referrer")]
     shown = [r for r in visit.page.requests if r["headers"].get("Authorization") == f"Bearer {TOKEN}"]
     tap.ok(shown and not any(TOKEN in address for address in addresses), "the token is sent as a header, and stands in no address")
@@ -372,7 +375,7 @@ def behind_a_token(tap, browser, server, date):
     visit.page.eval("document.querySelector('#token-open').click(), document.querySelector('#token-forget').click()")
     visit.wait_text("#notices", "A token is needed")
     tap.equal(visit.page.eval("sessionStorage.length"), 0, "and it is forgotten when asked to be")
-    visit.end("behind a token", ("status of 401", "status of 403"))
+    visit.end("behind a token", ("status of 401", "status of 403", "/-/dygraph.min.js"))
 
 
 def main(tap):
