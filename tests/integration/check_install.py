@@ -246,8 +246,8 @@ def check_one(tap, base, folder, name, plan):
         machine.shell({"apache2": "a2disconf hourfold\nsystemctl restart apache2",
                        "lighttpd": "lighty-disable-mod hourfold\nsystemctl restart lighttpd"}[name])
         machine.shell("\n".join(plan["uninstall"]), f"/root/{folder}")
-        # systemctl waits for the target alone.
-        until(lambda: not machine.shell("systemctl list-units --all --no-legend 'hourfold*'").strip(), 60, "no unit is left")
+        units = machine.shell("systemctl list-units --all --no-legend 'hourfold*'").strip()
+        service.ok(not units, "no unit is left", units)
         service.ok(machine.shell("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1/") in ("200", "403"),
                    "the web server serves its own site without hourfold")
     except Exception:
