@@ -16,10 +16,10 @@ struct slice {
     size_t len;
 };
 
+/* A slice may hold any byte, NUL too. */
 static inline bool slice_is(struct slice slice, const char *text)
 {
-    return slice.len == 0 ? text[0] == '\0'
-                          : slice.text[0] == text[0] && strncmp(slice.text, text, slice.len) == 0 && text[slice.len] == '\0';
+    return slice.len == strlen(text) && memcmp(slice.text, text, slice.len) == 0;
 }
 
 /* Decode into `out`, which has room for `in.len` bytes; "+" is a space. False: a "%" without two hexadecimal digits. */
