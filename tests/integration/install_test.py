@@ -57,7 +57,8 @@ def check_files(tap, root):
     make("uninstall", root)
     tap.equal(sorted(installed(root)), [name], "uninstall leaves nothing but what was changed")
     changed.unlink()
-    folders = [str(p.relative_to(root)) for p in root.rglob("*hourfold*")]
+    # The prefix may lie below a directory of such a name, which is not empty.
+    folders = [str(p.relative_to(root)) for p in root.rglob("*hourfold*") if not any(p.iterdir())]
     tap.equal(folders, [], "nor directories of its own")
 
 
