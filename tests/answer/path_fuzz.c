@@ -77,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             *at++ = '\0';
     }
     const char *uri = lines[0];
+    if (query_accepts_gzip(lines[1])) /* the second line may be an Accept-Encoding too */
+        must(strpbrk(lines[1], "gG") != NULL);
     struct query_path path;
     struct sample_fault fault = {0};
     size_t mount = query_path_mount(uri, NULL, lines[2], lines[3]);

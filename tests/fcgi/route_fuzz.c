@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* REQUEST_URI and CONTENT_TYPE of a request to hourfold-collect, each on a line of the input. */
+/* REQUEST_URI and CONTENT_TYPE or CONTENT_ENCODING of a request to hourfold-collect, each on a line of the input. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_route(text);
     if (type != NULL && (route_type_is_json(type) || route_type_is_form(type)))
         must(strchr(type, '/') != NULL);
+    if (type != NULL && route_encoding_is_none(type))
+        must(strlen(type) == 0 || strlen(type) == strlen("identity"));
     free(text);
     return 0;
 }

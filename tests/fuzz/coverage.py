@@ -33,7 +33,7 @@ READERS = {
     "lib/answer/stat_name.c": ".*",
     "lib/base/buf.c": "hf_cur_.*|get_le|hf_utf8_sequence",
     "lib/base/conf.c": "(?!conf_load|conf_free|conf_unknown|is_unknown|variable_of|check_together|read_file|take_environment|keep_text|loaded_new|fail_memory).*",
-    "lib/base/conf_table.c": "(?!conf_range|range_of_words|write_scaled).*",
+    "lib/base/conf_table.c": "(?!conf_directory_of|conf_range|range_of_words|write_scaled).*",
     "lib/base/num.c": "hf_parse_.*|is_.*|parse_plain",
     "lib/base/zone.c": "(?!hf_zone_free|hf_zone_open|new_fixed|read_file).*",
     "lib/base/zone_rule.c": ".*",
