@@ -19,7 +19,6 @@ from rig import BUILD, SOURCE, until
 from tap import Tap
 
 PACKAGES = pathlib.Path(os.environ.get("HF_TEST_DEBIAN", "/tmp/hourfold-debian-12.tar"))
-MIRROR = "http://deb.debian.org/debian"
 MACHINE = "systemd systemd-sysv dbus"  # what makes of a minimal Debian a machine that boots
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C",
                "DEBIAN_FRONTEND": "noninteractive"}
@@ -106,9 +105,9 @@ class Machine:
 
 def bootstrap(tap, root):
     if not PACKAGES.exists():
-        run(["debootstrap", "--variant=minbase", f"--make-tarball={PACKAGES}.new", "bookworm", root, MIRROR])
+        run(["debootstrap", "--variant=minbase", f"--make-tarball={PACKAGES}.new", "bookworm", root])
         pathlib.Path(f"{PACKAGES}.new").rename(PACKAGES)
-    run(["debootstrap", "--variant=minbase", f"--unpack-tarball={PACKAGES}", "bookworm", root, MIRROR])
+    run(["debootstrap", "--variant=minbase", f"--unpack-tarball={PACKAGES}", "bookworm", root])
     (root / "etc" / "hostname").write_text("hourfold-check\n")
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     machine = Machine(root, root.parent / "base.log")
