@@ -125,11 +125,9 @@ struct beacon {
 static int parameter_of(struct slice name)
 {
     char decoded[3 * NAME_BYTES_MAX]; /* every byte of it encoded */
-    size_t len;
-    if (name.len > sizeof decoded || !form_decode(name, decoded, &len))
-        return PARAMETERS;
+    struct slice plain = form_name(name, decoded, sizeof decoded);
     int which = 0;
-    while (which < PARAMETERS && !slice_is((struct slice){decoded, len}, parameters[which].name))
+    while (which < PARAMETERS && !slice_is(plain, parameters[which].name))
         which++;
     return which;
 }

@@ -28,6 +28,14 @@ bool form_decode(struct slice in, char *out, size_t *out_len)
     return true;
 }
 
+struct slice form_name(struct slice encoded, char *room, size_t bytes)
+{
+    struct slice name = {room, 0};
+    if (encoded.len > bytes || !form_decode(encoded, room, &name.len))
+        name.len = 0;
+    return name;
+}
+
 bool form_next(struct slice *rest, struct slice *name, struct slice *value)
 {
     if (rest->len == 0)

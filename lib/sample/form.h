@@ -25,6 +25,9 @@ static inline bool slice_is(struct slice slice, const char *text)
 /* Decode into `out`, which has room for `in.len` bytes; "+" is a space. False: a "%" without two hexadecimal digits. */
 bool form_decode(struct slice in, char *out, size_t *out_len);
 
+/* A name decoded into `room`; empty when it is too long for `bytes` while still encoded, or malformed. */
+struct slice form_name(struct slice encoded, char *room, size_t bytes);
+
 /* Take the next name and value, still encoded, off the front of `rest`; of "name" alone the value is empty. False at the end. */
 bool form_next(struct slice *rest, struct slice *name, struct slice *value);
 
