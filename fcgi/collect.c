@@ -431,7 +431,9 @@ static enum hf_err make_parts(struct server *server, struct hf_why *why)
 static int run(struct server *server, const struct cli_args *args)
 {
     struct hf_why why = {""};
+    char group[CONF_DIGEST_TEXT];
     struct loop_options options = {.listen = args->socket,
+                                   .group = conf_digest(server->conf, group),
                                    .threads = (unsigned)server->conf->collect.threads,
                                    .body_max = (size_t)server->conf->collect.max_body,
                                    .queue_wait_ms = HOLD_ROOM_WAIT_MS,
@@ -449,7 +451,7 @@ static int run(struct server *server, const struct cli_args *args)
     if (err != HF_OK)
         code = cli_fail(server->program, err == HF_INVALID ? CLI_USAGE : CLI_FAILED, "%s", why.text);
     else
-        code = serve(server);
+        code = server->loop != NULL ? serve(server) : CLI_DONE;
     loop_close(&server->loop);
     access_free(&server->access);
     rate_free(&server->rate);

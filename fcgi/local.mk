@@ -3,6 +3,7 @@ EXTRA_DIST += fcgi/.may_include
 noinst_LIBRARIES += fcgi/libloop.a
 fcgi_libloop_a_SOURCES = \
 	fcgi/clock.h \
+	fcgi/lend.c fcgi/lend.h \
 	fcgi/loop.c fcgi/loop.h fcgi/loop_inner.h \
 	fcgi/reactor.c \
 	fcgi/record.c fcgi/record.h \

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lend.h"
 #include "loop_inner.h"
 
 #define REQUESTS_MAX 4000u    /* more than a web server of the shipped configurations has connections */
@@ -204,13 +205,13 @@ unsigned loop_requests_max(const struct loop *loop)
 
 /* ---- open and close ---- */
 
-/* As many as descriptors allow, after asking for as many as are permitted. */
-static unsigned requests_limit(void)
+/* As many as descriptors allow beside `kept`, after asking for as many as are permitted. */
+static unsigned requests_limit(unsigned kept)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return 1;
-    rlim_t wanted = REQUESTS_MAX + DESCRIPTORS_KEPT;
+    rlim_t wanted = REQUESTS_MAX + kept;
     if (files.rlim_cur < wanted && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)
@@ -218,32 +219,33 @@ static unsigned requests_limit(void)
     }
     if (files.rlim_cur >= wanted)
         return REQUESTS_MAX;
-    return files.rlim_cur > DESCRIPTORS_KEPT ? (unsigned)(files.rlim_cur - DESCRIPTORS_KEPT) : 1;
+    return files.rlim_cur > kept ? (unsigned)(files.rlim_cur - kept) : 1;
 }
 
-static void block_signals(struct loop *loop)
+static void block_signals(sigset_t *stop)
 {
-    sigemptyset(&loop->stop_signals);
-    sigaddset(&loop->stop_signals, SIGTERM);
-    sigaddset(&loop->stop_signals, SIGINT);
-    sigaddset(&loop->stop_signals, SIGUSR1);
-    sigaddset(&loop->stop_signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &loop->stop_signals, NULL);
+    sigemptyset(stop);
+    sigaddset(stop, SIGTERM);
+    sigaddset(stop, SIGINT);
+    sigaddset(stop, SIGUSR1);
+    sigaddset(stop, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, stop, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static struct loop *loop_new(const struct loop_options *options)
+/* Takes both sockets over, when there is one to return. */
+static struct loop *loop_new(const struct loop_options *options, const struct fcgi_socket *socket, int meeting)
 {
     struct loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL)
         return NULL;
     loop->options = *options;
-    loop->options.listen = NULL;
+    loop->options.listen = loop->options.group = NULL;
     if (loop->options.stop_wait_ms == 0)
         loop->options.stop_wait_ms = LOOP_STOP_WAIT_MS;
-    loop->socket.fd = loop->wake[0] = loop->wake[1] = -1;
-    loop->requests_max = requests_limit();
+    loop->wake[0] = loop->wake[1] = -1;
+    loop->requests_max = requests_limit(DESCRIPTORS_KEPT + (meeting >= 0 ? 2 * LENDERS_MAX : 0));
     loop->workers = calloc(options->threads, sizeof *loop->workers);
     loop->requests = calloc(loop->requests_max, sizeof *loop->requests);
     if (loop->workers == NULL || loop->requests == NULL) {
@@ -263,6 +265,8 @@ static struct loop *loop_new(const struct loop_options *options)
     loop->queue_end = &loop->queue;
     init_cond(&loop->changed);
     pthread_mutex_init(&loop->lock, NULL);
+    loop->socket = *socket;
+    loop->meeting = meeting;
     return loop;
 }
 
@@ -284,21 +288,50 @@ static void loop_free(struct loop *loop)
     free(loop);
 }
 
+/* False: a stop signal came while another process served. */
+static bool socket_is_left(const struct loop_options *options, const struct fcgi_socket *socket, const sigset_t *stop, int *meeting)
+{
+    *meeting = -1;
+    if (options->group == NULL || !lend_wanted(socket->fd))
+        return true;
+    if (lend(socket->fd, options->group, stop, meeting) == LEND_SERVE)
+        return true;
+    if (fcgi_socket_orphaned(socket))
+        fcgi_socket_refuse(socket);
+    return false;
+}
+
+static enum hf_err open_with(const struct loop_options *options, struct fcgi_socket *socket, struct loop **out, struct hf_why *why)
+{
+    sigset_t stop;
+    int meeting;
+    block_signals(&stop);
+    if (!socket_is_left(options, socket, &stop, &meeting)) {
+        fcgi_socket_close(socket);
+        *out = NULL;
+        return HF_OK;
+    }
+    struct loop *loop = loop_new(options, socket, meeting);
+    if (loop == NULL) {
+        fcgi_socket_close(socket);
+        if (meeting >= 0)
+            close(meeting);
+        return hf_fail(why, HF_NOMEM, "no memory");
+    }
+    loop->stop_signals = stop;
+    enum hf_err err = reactor_open(loop, why);
+    if (err == HF_OK)
+        *out = loop;
+    else
+        loop_free(loop);
+    return err;
+}
+
 enum hf_err loop_open(const struct loop_options *options, struct loop **out, struct hf_why *why)
 {
-    struct loop *loop = loop_new(options);
-    if (loop == NULL)
-        return hf_fail(why, HF_NOMEM, "no memory");
-    enum hf_err err = fcgi_socket_open(options->listen, &loop->socket, why);
-    if (err == HF_OK)
-        err = reactor_open(loop, why);
-    if (err != HF_OK) {
-        loop_free(loop);
-        return err;
-    }
-    block_signals(loop);
-    *out = loop;
-    return HF_OK;
+    struct fcgi_socket socket;
+    enum hf_err err = fcgi_socket_open(options->listen, &socket, why);
+    return err == HF_OK ? open_with(options, &socket, out, why) : err;
 }
 
 void loop_close(struct loop **loop)

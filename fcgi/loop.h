@@ -50,6 +50,7 @@ struct request;
 
 struct loop_options {
     const char *listen; /* "unix:/path" or "127.0.0.1:9000" or "[::1]:9000"; NULL takes descriptor 0 */
+    const char *group;  /* what processes have in common that may serve for one another, as lend.h says; NULL: this one serves alone */
     unsigned threads;   /* that run the handler */
     size_t body_max;    /* of the body of a POST */
     int64_t queue_wait_ms; /* the longest a request may wait for a thread; it is shed then, or at once when others wait for half of it */
@@ -73,7 +74,10 @@ struct loop_options {
 /* Open or take over the listening socket. HF_INVALID: `listen` is malformed or not a loopback address, or it is NULL and
  * descriptor 0 is no listening socket; HF_BUSY: somebody serves there already; HF_AWAY: the web server that handed it over has
  * died; HF_IO; HF_NOMEM. Strings are copied. A
- * Unix socket gets mode 0660; a stale file in its place is replaced. */
+ * Unix socket gets mode 0660; a stale file in its place is replaced.
+ *
+ * With a group, under mod_fcgid, another process may serve the socket that this one was given. It waits here for as long. HF_OK and
+ * `*out` NULL: until a stop signal came, so that there is nothing left to do. */
 HF_MUST_CHECK enum hf_err loop_open(const struct loop_options *options, struct loop **out, struct hf_why *why);
 
 /* Serve until a stop signal comes or loop_stop() is called. HF_OK after such a stop; HF_NOMEM or HF_IO when the threads

@@ -44,9 +44,16 @@ struct worker {
     struct record_input input; /* of the request that the handler has */
 };
 
+/* A process that has lent its socket. */
+struct lender {
+    int link; /* ends when it wants it back */
+    int fd;   /* the socket; -1 before it has come */
+};
+
 struct loop {
     struct loop_options options;
     struct fcgi_socket socket;
+    int meeting;               /* where others come to lend theirs; -1: they do not */
     sigset_t stop_signals;
     atomic_bool stopping;
     bool orphaned;             /* set before `stopping`: who waits to be accepted is not to be served */
@@ -60,7 +67,9 @@ struct loop {
     pthread_t reactor;
     struct worker at_once;     /* the reactor, where it handles requests itself */
     void *at_once_state;       /* NULL: it does not */
-    struct pollfd *polled;     /* two of its own, then one for each of `connections` */
+    struct pollfd *polled;     /* its own, then two for each of `lenders`, then one for each of `connections` */
+    struct lender *lenders;
+    unsigned lender_count;
     struct request **connections;
     unsigned connection_count;
     bool starved;              /* nothing can be accepted just now */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lend.h"
 #include "loop_inner.h"
 
 #define SCAN_MS 100       /* how exactly time limits are kept */
@@ -21,9 +22,15 @@
 #define CHUNK_BYTES 65536u
 #define WAKE 0
 #define LISTEN 1
-#define OWN 2 /* entries of `polled` before those of connections */
+#define MEETING 2
+#define OWN 3 /* entries of `polled` before those of lenders */
 
 /* ---- the table of connections ---- */
+
+static struct pollfd *polled_of(const struct loop *loop, unsigned connection)
+{
+    return &loop->polled[OWN + 2 * loop->lender_count + connection];
+}
 
 static void table_add(struct loop *loop, struct request *request, enum phase phase, long long now, long long wait_ms)
 {
@@ -32,7 +39,7 @@ static void table_add(struct loop *loop, struct request *request, enum phase pha
     request->since_ms = now;
     request->until_ms = now + wait_ms;
     loop->connections[at] = request;
-    loop->polled[OWN + at] = (struct pollfd){.fd = request->fd, .events = phase == WRITING ? POLLOUT : POLLIN};
+    *polled_of(loop, at) = (struct pollfd){.fd = request->fd, .events = phase == WRITING ? POLLOUT : POLLIN};
 }
 
 static struct request *table_remove(struct loop *loop, unsigned at)
@@ -40,7 +47,7 @@ static struct request *table_remove(struct loop *loop, unsigned at)
     struct request *request = loop->connections[at];
     unsigned last = --loop->connection_count;
     loop->connections[at] = loop->connections[last];
-    loop->polled[OWN + at] = loop->polled[OWN + last];
+    *polled_of(loop, at) = *polled_of(loop, last);
     return request;
 }
 
@@ -183,9 +190,9 @@ static void send_more(struct loop *loop, unsigned at, long long now)
 static void attend(struct loop *loop, long long now)
 {
     for (unsigned i = loop->connection_count; i-- > 0;) {
-        if (i >= loop->connection_count || loop->polled[OWN + i].revents == 0)
+        if (i >= loop->connection_count || polled_of(loop, i)->revents == 0)
             continue;
-        loop->polled[OWN + i].revents = 0;
+        polled_of(loop, i)->revents = 0;
         switch (loop->connections[i]->phase) {
         case READING: receive(loop, i, now); break;
         case WRITING: send_more(loop, i, now); break;
@@ -215,17 +222,17 @@ static void accept_failed(struct loop *loop, int error, long long now)
         hf_log(HF_WARNING, "accept_failed", "error=\"%s\" suppressed=%lu", strerror(error), held);
 }
 
-/* Take connections that wait. Return how many. */
-static unsigned accept_some(struct loop *loop, long long now)
+/* Take up to `most` connections that wait at the listening socket `fd`. Return how many. */
+static unsigned accept_some(struct loop *loop, int fd, unsigned most, long long now)
 {
     unsigned taken = 0;
-    for (; taken < ACCEPT_AT_ONCE; taken++) {
+    for (; taken < most; taken++) {
         struct request *request = take_request(loop, now);
         if (request == NULL) {
             loop->starved = true;
             break;
         }
-        request->fd = accept(loop->socket.fd, NULL, NULL);
+        request->fd = accept(fd, NULL, NULL);
         if (request->fd < 0) {
             accept_failed(loop, errno, now);
             loop_pool_put(loop, request);
@@ -238,6 +245,81 @@ static unsigned accept_some(struct loop *loop, long long now)
         receive(loop, loop->connection_count - 1, now);
     }
     return taken;
+}
+
+/* ---- lenders ---- */
+
+/* Those of connections, which follow, make room for `by` entries more. */
+static void move_polled(struct loop *loop, int by)
+{
+    struct pollfd *first = polled_of(loop, 0);
+    memmove(first + by, first, loop->connection_count * sizeof *first);
+}
+
+static void add_lender(struct loop *loop)
+{
+    int link = lend_accept(loop->meeting);
+    if (link < 0)
+        return;
+    if (loop->lender_count == LENDERS_MAX) {
+        lend_refuse(link);
+        return;
+    }
+    move_polled(loop, 2);
+    struct pollfd *polled = &loop->polled[OWN + 2 * loop->lender_count];
+    polled[0] = (struct pollfd){.fd = link, .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = -1, .events = POLLIN};
+    loop->lenders[loop->lender_count++] = (struct lender){.link = link, .fd = -1};
+}
+
+static void remove_lender(struct loop *loop, unsigned at)
+{
+    struct lender *gone = &loop->lenders[at], *last = &loop->lenders[loop->lender_count - 1];
+    close(gone->link);
+    if (gone->fd >= 0)
+        close(gone->fd);
+    *gone = *last;
+    memcpy(&loop->polled[OWN + 2 * at], &loop->polled[OWN + 2 * (loop->lender_count - 1)], 2 * sizeof *loop->polled);
+    move_polled(loop, -2);
+    loop->lender_count--;
+}
+
+/* The one at `at` has sent its socket, or takes it back. Who had connected to that is served before. */
+static void hear_lender(struct loop *loop, unsigned at, long long now)
+{
+    struct lender *lender = &loop->lenders[at];
+    if (lender->fd < 0 && (lender->fd = lend_receive(lender->link)) >= 0) {
+        loop->polled[OWN + 2 * at + 1].fd = lender->fd;
+        return;
+    }
+    if (lender->fd >= 0)
+        accept_some(loop, lender->fd, ACCEPT_AT_ONCE, now);
+    remove_lender(loop, at);
+}
+
+/* See to those that poll() found ready. One connection of each at a time: mod_fcgid makes no more. */
+static void attend_lenders(struct loop *loop, long long now)
+{
+    bool more = loop->polled[MEETING].revents != 0;
+    for (unsigned i = loop->lender_count; i-- > 0;) {
+        const struct pollfd *polled = &loop->polled[OWN + 2 * i];
+        if (polled[1].revents != 0)
+            accept_some(loop, loop->lenders[i].fd, 1, now);
+        if (polled[0].revents != 0)
+            hear_lender(loop, i, now);
+    }
+    if (more)
+        add_lender(loop);
+}
+
+/* Whoever has lent a socket looks for another to serve it, or serves. Who waits at it is not to be refused by us. */
+static void give_back_all(struct loop *loop)
+{
+    while (loop->lender_count > 0)
+        remove_lender(loop, loop->lender_count - 1);
+    if (loop->meeting >= 0)
+        close(loop->meeting);
+    loop->meeting = -1;
 }
 
 /* ---- the thread ---- */
@@ -272,6 +354,7 @@ static bool all_served(const struct loop *loop, unsigned accepted, long long now
  * may go on making connections. */
 static void drain(struct loop *loop, long long now)
 {
+    give_back_all(loop);
     loop->drains = true;
     loop->queue_until_ms = now + (loop->orphaned ? 0 : loop->options.stop_wait_ms / 4);
     loop->stop_until_ms = now + loop->options.stop_wait_ms;
@@ -293,24 +376,35 @@ static void end(struct loop *loop)
         request_drop(table_remove(loop, loop->connection_count - 1));
 }
 
+/* Say what poll() is to look at. Return how much that is. */
+static unsigned prepare(struct loop *loop, bool listens)
+{
+    loop->polled[WAKE] = (struct pollfd){.fd = loop->wake[0], .events = POLLIN};
+    loop->polled[LISTEN] = (struct pollfd){.fd = listens ? loop->socket.fd : -1, .events = POLLIN};
+    loop->polled[MEETING] = (struct pollfd){.fd = listens ? loop->meeting : -1, .events = POLLIN};
+    for (unsigned i = 0; i < loop->lender_count; i++)
+        loop->polled[OWN + 2 * i + 1].fd = listens ? loop->lenders[i].fd : -1;
+    return OWN + 2 * loop->lender_count + loop->connection_count;
+}
+
 /* Wait for something to happen, and see to it. Return how many connections were accepted. */
 static unsigned turn(struct loop *loop, bool stopping)
 {
+    if (stopping && !loop->drains)
+        drain(loop, now_ms());
     bool listens = !loop->starved && !stopping; /* which is looked after anyway then */
-    loop->polled[WAKE] = (struct pollfd){.fd = loop->wake[0], .events = POLLIN};
-    loop->polled[LISTEN] = (struct pollfd){.fd = listens ? loop->socket.fd : -1, .events = POLLIN};
-    int ready = poll(loop->polled, OWN + loop->connection_count, poll_timeout(loop, stopping));
+    int ready = poll(loop->polled, prepare(loop, listens), poll_timeout(loop, stopping));
     long long now = now_ms();
     bool accepts = loop->starved || stopping || (ready > 0 && loop->polled[LISTEN].revents != 0);
-    if (stopping && !loop->drains)
-        drain(loop, now);
     if (ready > 0)
         attend(loop, now);
     if (ready > 0 && loop->polled[WAKE].revents != 0)
         take_mail(loop, now);
     loop->starved = false;
     accepts = accepts && !(stopping && now >= loop->queue_until_ms);
-    unsigned accepted = accepts ? accept_some(loop, now) : 0;
+    unsigned accepted = accepts ? accept_some(loop, loop->socket.fd, ACCEPT_AT_ONCE, now) : 0;
+    if (ready > 0)
+        attend_lenders(loop, now);
     loop_wake_worker(loop);
     scan(loop, now);
     return accepted;
@@ -348,9 +442,10 @@ static bool unblock(int fd)
 
 enum hf_err reactor_open(struct loop *loop, struct hf_why *why)
 {
-    loop->polled = calloc(OWN + loop->requests_max, sizeof *loop->polled);
+    loop->polled = calloc(OWN + 2 * LENDERS_MAX + loop->requests_max, sizeof *loop->polled);
     loop->connections = calloc(loop->requests_max, sizeof(struct request *));
-    if (loop->polled == NULL || loop->connections == NULL)
+    loop->lenders = calloc(LENDERS_MAX, sizeof *loop->lenders);
+    if (loop->polled == NULL || loop->connections == NULL || loop->lenders == NULL)
         return hf_fail(why, HF_NOMEM, "no memory");
     if (pipe(loop->wake) != 0) {
         loop->wake[0] = loop->wake[1] = -1;
@@ -365,9 +460,12 @@ enum hf_err reactor_open(struct loop *loop, struct hf_why *why)
 
 void reactor_close(struct loop *loop)
 {
+    if (loop->lenders != NULL)
+        give_back_all(loop);
     for (unsigned i = 0; i < 2; i++)
         if (loop->wake[i] >= 0)
             close(loop->wake[i]);
     free(loop->polled);
     free(loop->connections);
+    free(loop->lenders);
 }

@@ -97,6 +97,12 @@ HF_MUST_CHECK enum hf_err conf_parse(const char *text, size_t len, const char *n
 
 void conf_free(struct hf_conf **conf); /* NULL inside is allowed; sets it to NULL */
 
+#define CONF_DIGEST_TEXT 33u
+
+/* Write what stands for the values of all options: the same for two configurations exactly when they say the same (BLAKE2b, 128 bits in
+ * hexadecimal). Return `out`. */
+const char *conf_digest(const struct hf_conf *conf, char out[CONF_DIGEST_TEXT]);
+
 /* ---- the table, printed ---- */
 
 /* Each writes the options of base/options.def; the caller checks the stream for errors. In a template

@@ -5,6 +5,10 @@ UNIT_TESTS += tests/fcgi/loop_test
 tests_fcgi_loop_test_SOURCES = tests/fcgi/loop_test.c $(FCGI_CLIENT)
 tests_fcgi_loop_test_LDADD = fcgi/libloop.a $(UNIT_LIBS)
 
+UNIT_TESTS += tests/fcgi/lend_test
+tests_fcgi_lend_test_SOURCES = tests/fcgi/lend_test.c $(FCGI_CLIENT)
+tests_fcgi_lend_test_LDADD = fcgi/libloop.a $(UNIT_LIBS)
+
 FUZZ_TARGETS += tests/fcgi/record_fuzz
 tests_fcgi_record_fuzz_SOURCES = tests/fcgi/record_fuzz.c
 tests_fcgi_record_fuzz_LDADD = fcgi/libloop.a $(FUZZ_LIBS)
