@@ -61,6 +61,8 @@ struct loop_options {
     /* The same on the thread that reads, for a request without a body, so that no other thread has to be woken; it waits for nothing.
      * False, and nothing is done: a thread is to handle it. NULL: threads handle all. */
     bool (*handle_at_once)(void *context, void *state, struct request *request);
+    /* Called there after handle_at_once, once for all that had come, before the thread waits for more. NULL: nothing is. */
+    void (*handled)(void *context, void *state);
     /* Answer, before it returns and without waiting for anything, a request that cannot be served for want of time or room. On any
      * thread. Its body may not be asked for. */
     void (*shed)(void *context, struct request *request);

@@ -67,6 +67,7 @@ struct loop {
     pthread_t reactor;
     struct worker at_once;     /* the reactor, where it handles requests itself */
     void *at_once_state;       /* NULL: it does not */
+    bool has_handled;          /* since it last waited */
     struct pollfd *polled;     /* its own, then two for each of `lenders`, then one for each of `connections` */
     struct lender *lenders;
     unsigned lender_count;

@@ -9,6 +9,7 @@
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,9 @@
 #define OPEN_AGAIN_MS 200 /* between two tries to open the store */
 #define LOG_EVERY_MS 10000
 #define QUEUE_WAIT_MS 5000 /* the longest a request may wait for a thread */
+#define READ_KEPT_MS 10    /* for requests that have come together */
+#define SLOW_MS 5          /* for one cell, when it had to be waited for: a disk, or a processor */
+#define ASIDE_MS 50        /* for how long threads handle all after that */
 
 struct server {
     const struct cli_program *program;
@@ -40,6 +44,14 @@ struct server {
     struct hf_log_limit log_limit;
 
     char shed_headers[1200]; /* what answer.c would begin with, and that it is for now */
+};
+
+/* One thread's. */
+struct worker {
+    struct answer *answer;
+    struct store_read *read;     /* the reading thread's, while it handles requests */
+    long long read_until_ms;
+    long long aside_until_ms;
 };
 
 static long long clock_ms(clockid_t clock)
@@ -115,10 +127,9 @@ static const char *authorization_of(const struct request *request)
     return value != NULL ? value : request_param_or_null(request, "REDIRECT_HTTP_AUTHORIZATION");
 }
 
-static void handle(void *context, void *state, struct request *request)
+static struct answer_request asked_by(const struct server *server, const struct request *request)
 {
-    struct server *server = context;
-    struct answer_request asked = {.method = request_param(request, "REQUEST_METHOD"),
+    return (struct answer_request){.method = request_param(request, "REQUEST_METHOD"),
                                    .uri = request_param(request, "REQUEST_URI"),
                                    .mount = request_param_or_null(request, "HOURFOLD_MOUNT"),
                                    .script_name = request_param_or_null(request, "SCRIPT_NAME"),
@@ -129,11 +140,69 @@ static void handle(void *context, void *state, struct request *request)
                                    .if_none_match = request_param_or_null(request, "HTTP_IF_NONE_MATCH"),
                                    .pages = server->pages,
                                    .now_ms = clock_ms(CLOCK_REALTIME)};
-    get_store(server, &asked);
-    const struct answer_response *response = answer_request(state, &asked);
+}
+
+static void answer(struct server *server, struct request *request, const struct answer_response *response)
+{
     if (response->err != HF_OK)
         note_failure(server, response);
     request_answer(request, response->status, response->headers, response->body, response->body_bytes);
+}
+
+static void handle(void *context, void *state, struct request *request)
+{
+    struct server *server = context;
+    struct worker *worker = state;
+    struct answer_request asked = asked_by(server, request);
+    get_store(server, &asked);
+    answer(server, request, answer_request(worker->answer, &asked));
+}
+
+/* ---- on the thread that reads ---- */
+
+static void end_read(void *context, void *state)
+{
+    struct worker *worker = state;
+    (void)context;
+    store_read_end(&worker->read);
+}
+
+/* Have a read that no other thread or process is waited for. One read serves all requests that have come together: beginning one takes
+ * three system calls. */
+static bool begin_read(struct server *server, struct worker *worker, long long now_ms)
+{
+    if (worker->read != NULL && now_ms < worker->read_until_ms)
+        return true;
+    store_read_end(&worker->read);
+    if (pthread_mutex_trylock(&server->lock) != 0)
+        return false;
+    struct store *store = server->stale ? NULL : server->store;
+    pthread_mutex_unlock(&server->lock);
+    worker->read_until_ms = now_ms + READ_KEPT_MS;
+    return store != NULL && store_read_begin_at_once(store, &worker->read) == HF_OK;
+}
+
+/* A query of one cell takes less time than waking a thread for it. But its page may have to come from the disk, and then the others
+ * that come had better go to the threads. */
+static bool handle_at_once(void *context, void *state, struct request *request)
+{
+    struct server *server = context;
+    struct worker *worker = state;
+    long long begin_ms = clock_ms(CLOCK_MONOTONIC);
+    if (begin_ms < worker->aside_until_ms || !begin_read(server, worker, begin_ms))
+        return false;
+    struct answer_request asked = asked_by(server, request);
+    asked.read = worker->read;
+    const struct answer_response *response = answer_request(worker->answer, &asked);
+    bool done = response->status != 0;
+    if (done)
+        answer(server, request, response);
+    long long end_ms = clock_ms(CLOCK_MONOTONIC);
+    if (end_ms - begin_ms >= SLOW_MS)
+        worker->aside_until_ms = end_ms + ASIDE_MS;
+    if (!done)
+        store_read_end(&worker->read);
+    return done;
 }
 
 static void shed(void *context, struct request *request)
@@ -145,14 +214,20 @@ static void shed(void *context, struct request *request)
 static void *worker_begin(void *context)
 {
     struct server *server = context;
-    return answer_new(server->conf, server->access);
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (worker != NULL && (worker->answer = answer_new(server->conf, server->access)) == NULL) {
+        free(worker);
+        worker = NULL;
+    }
+    return worker;
 }
 
 static void worker_end(void *context, void *state)
 {
-    struct answer *answer = state;
+    struct worker *worker = state;
     (void)context;
-    answer_free(&answer);
+    answer_free(&worker->answer);
+    free(worker);
 }
 
 /* ---- the program ---- */
@@ -202,6 +277,8 @@ static int run(struct server *server, const struct cli_args *args)
                                    .threads = (unsigned)server->conf->query.threads,
                                    .queue_wait_ms = QUEUE_WAIT_MS,
                                    .handle = handle,
+                                   .handle_at_once = handle_at_once,
+                                   .handled = end_read,
                                    .shed = shed,
                                    .thread_begin = worker_begin,
                                    .thread_end = worker_end,

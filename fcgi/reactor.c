@@ -96,6 +96,7 @@ static bool handled_at_once(struct loop *loop, struct request *request)
 {
     if (loop->at_once_state == NULL || request->input.body_bytes > 0)
         return false;
+    loop->has_handled = true;
     loop_lend(&loop->at_once, request);
     size_t charged = request->charged;
     request_uncharge(request);
@@ -107,6 +108,13 @@ static bool handled_at_once(struct loop *loop, struct request *request)
     request->charged = charged;
     atomic_fetch_add(&loop->input_bytes, charged);
     return false;
+}
+
+static void end_handling(struct loop *loop)
+{
+    if (loop->has_handled && loop->options.handled != NULL)
+        loop->options.handled(loop->options.context, loop->at_once_state);
+    loop->has_handled = false;
 }
 
 static void pass_on(struct loop *loop, unsigned at, long long now)
@@ -405,6 +413,7 @@ static unsigned turn(struct loop *loop, bool stopping)
     unsigned accepted = accepts ? accept_some(loop, loop->socket.fd, ACCEPT_AT_ONCE, now) : 0;
     if (ready > 0)
         attend_lenders(loop, now);
+    end_handling(loop);
     loop_wake_worker(loop);
     scan(loop, now);
     return accepted;

@@ -127,6 +127,8 @@ static void answer_metrics(struct answer *answer, const struct answer_request *r
     reply_finish_bytes(answer, request, "text/plain; version=0.0.4; charset=utf-8");
 }
 
+static bool takes_one_cell(const struct query_path *path) { return path->kind == PATH_HOUR && !path->by_minute; }
+
 static void answer_get(struct answer *answer, const struct answer_request *request)
 {
     struct sample_fault fault = {0};
@@ -138,6 +140,8 @@ static void answer_get(struct answer *answer, const struct answer_request *reque
         return;
     }
     if (!permitted(answer, request->authorization))
+        return;
+    if (request->read != NULL && !takes_one_cell(&answer->path))
         return;
     switch (answer->path.kind) {
     case PATH_HOUR:

@@ -45,6 +45,7 @@ struct answer_request {
     const char *if_none_match; /* If-None-Match */
     struct store *store;       /* or NULL: then `no_store` says why there is none */
     enum hf_err no_store;      /* HF_NOTFOUND: none was made yet; or what store_open() failed with */
+    struct store_read *read;   /* or NULL. With it only what takes one cell is answered, from this read, and nothing is waited for */
     const struct pages *pages; /* for browsers; NULL: none */
     int64_t now_ms;
 };
@@ -52,7 +53,7 @@ struct answer_request {
 /* The answer; lives until the next call. `headers` are whole lines, each with "\r\n", terminated; Content-Length is not
  * among them. The body is also there for HEAD; it is empty for 204 and 304. */
 struct answer_response {
-    unsigned status;
+    unsigned status; /* 0: what was asked takes more than `read` is for, or reading failed: ask without it */
     const char *headers;
     const void *body;
     size_t body_bytes;

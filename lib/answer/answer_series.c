@@ -47,7 +47,11 @@ void answer_series(struct answer *answer, const struct answer_request *request)
     enum hf_err err = request->no_store;
     if (!(answer->path.kind == PATH_DAY ? layout_day(answer, HF_HOUR_MS) : layout_hour(answer)))
         return;
-    if (request->store != NULL)
+    if (request->read != NULL) {
+        err = read_series(request->read, &outcome);
+        if (err != HF_OK)
+            return;
+    } else if (request->store != NULL)
         err = read_whole(request->store, &outcome, &answer->response.why);
     if (err == HF_OK && outcome.missing) {
         reply_missing(answer, answer->miss);

@@ -80,6 +80,8 @@ HF_MUST_CHECK enum hf_err join_recover(struct store *store, enum env_mode mode, 
                                        struct hf_why *why);
 /* Come in: until join_leave() nobody recovers, and store->env is the current one. The errors of store_read_begin(). */
 HF_MUST_CHECK enum hf_err join_enter(struct store *store, struct watch *watch, struct hf_why *why);
+/* The same where that waits for nothing, opens nothing and recovers nothing; HF_BUSY where it would. */
+HF_MUST_CHECK enum hf_err join_enter_at_once(struct store *store);
 void join_leave(struct store *store);
 /* Say that somebody died in the environment of this generation. Heeded while no writer lives. */
 void join_declare_damaged(struct store *store, uint64_t generation);

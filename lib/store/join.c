@@ -212,6 +212,29 @@ enum hf_err join_enter(struct store *store, struct watch *watch, struct hf_why *
     }
 }
 
+/* Whether the environment of this generation is open. Who opens it has the mutex for as long as that takes. */
+static bool is_current(struct store *store)
+{
+    if (pthread_mutex_trylock(&store->mutex) != 0)
+        return false;
+    bool current = store->env != NULL && store->generation == share_generation(store->share);
+    pthread_mutex_unlock(&store->mutex);
+    return current;
+}
+
+enum hf_err join_enter_at_once(struct store *store)
+{
+    if (store->role == STORE_WRITER)
+        return HF_OK;
+    look_for_dead(store);
+    if (!usable(store) || share_enter(store->share) != HF_OK)
+        return HF_BUSY;
+    if (!closing_in(store) && is_current(store))
+        return HF_OK;
+    share_leave(store->share);
+    return HF_BUSY;
+}
+
 void join_leave(struct store *store)
 {
     if (store->role != STORE_WRITER)

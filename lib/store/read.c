@@ -69,6 +69,23 @@ enum hf_err store_read_begin_consistent(struct store *store, struct store_read *
     return new_read(store, true, out, why);
 }
 
+enum hf_err store_read_begin_at_once(struct store *store, struct store_read **out)
+{
+    struct store_read *read = calloc(1, sizeof *read);
+    if (read == NULL)
+        return HF_NOMEM;
+    env_forget();
+    if (join_enter_at_once(store) != HF_OK) {
+        free(read);
+        return HF_BUSY;
+    }
+    read->store = store;
+    read->env = store->env;
+    guard_add(store, &read->watch);
+    *out = read;
+    return HF_OK;
+}
+
 void store_read_end(struct store_read **read)
 {
     struct store_read *gone = *read;

@@ -143,6 +143,9 @@ struct store_read;
 /* HF_STALE: this store can no longer be used, end the process; HF_TIMEOUT: recovery is under way, try later; HF_NOTFOUND: there
  * is no store yet. */
 HF_MUST_CHECK enum hf_err store_read_begin(struct store *store, struct store_read **out, struct hf_why *why);
+/* The same, without waiting for anybody. HF_BUSY: store_read_begin() would have to wait, to recover, or to join what another process
+ * recovered; HF_NOMEM. */
+HF_MUST_CHECK enum hf_err store_read_begin_at_once(struct store *store, struct store_read **out);
 /* The same, but of one committed state as a whole. It waits for the commit under way, and the next one waits for it:
  * for checks, not for queries. HF_AGAIN is to be expected from it. */
 HF_MUST_CHECK enum hf_err store_read_begin_consistent(struct store *store, struct store_read **out, struct hf_why *why);

@@ -243,6 +243,43 @@ static void damage_is_not_hidden(void **state)
     }
 }
 
+/* Ask with a read that is open. */
+static const struct answer_response *ask_at_once(struct store_read *read, const char *uri)
+{
+    struct answer_request request = request_of(uri);
+    request.store = NULL;
+    request.read = read;
+    return answer_request(answer, &request);
+}
+
+static void at_once_are_answered_queries_of_one_cell(void **state)
+{
+    (void)state;
+    static const char *const done[] = {"/" KEY "/median/" DAY "/18", "/" KEY "/all/" DAY "/18", "/" KEY "/p99/" DAY "/18?format=csv",
+                                       "/" KEY "/median/" DAY "/4", "/nobody/median/" DAY "/3", "/" KEY "/median/1969-12-31/23",
+                                       "/" KEY "/no/" DAY "/18"};
+    static const char *const more[] = {"/" KEY "/median/" DAY, "/" KEY "/median/" DAY "/18?by=minute", "/-/keys", "/-/health", "/-/metrics",
+                                       "/" KEY "/median/2026-11-25/1" /* is damaged, which takes a look at why */};
+    struct store_read *read;
+    ok(store_read_begin(reader, &read, &why));
+    for (size_t i = 0; i < sizeof done / sizeof *done; i++) {
+        struct answer_request request = request_of(done[i]);
+        const struct answer_response *response = answer_request(answer, &request);
+        unsigned status = response->status;
+        char *headers = strdup(response->headers), *body = strndup(response->body, response->body_bytes);
+        response = ask_at_once(read, done[i]);
+        assert_true_of(response->status == status, "%s: %u", done[i], response->status);
+        assert_string_equal(response->headers, headers);
+        assert_int_equal(response->body_bytes, strlen(body));
+        assert_memory_equal(response->body, body, strlen(body));
+        free(headers);
+        free(body);
+    }
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        assert_true_of(ask_at_once(read, more[i])->status == 0, "%s", more[i]);
+    store_read_end(&read);
+}
+
 /* As a reader finds them in the middle of a commit that takes long. */
 static void an_hour_may_be_ahead_of_its_minutes(void **state)
 {
@@ -906,7 +943,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         unit(the_bytes_are_the_contracts), unit(every_statistic_of_an_hour), unit(a_day_lists_its_hours), unit(a_day_is_as_exact_as_its_hours),
         unit(an_hour_lists_its_minutes), unit(all_is_every_statistic), unit(complete_needs_both_clocks),
-        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(an_hour_may_be_ahead_of_its_minutes), unit(malformed_requests_are_refused),
+        unit(misses_are_told_apart), unit(damage_is_not_hidden), unit(at_once_are_answered_queries_of_one_cell),
+        unit(an_hour_may_be_ahead_of_its_minutes), unit(malformed_requests_are_refused),
         unit(cost_is_refused_before_it_arises), unit(without_a_store_there_is_no_answer), unit(csv_says_the_same_as_json),
         unit(etags_follow_the_content), unit(only_what_is_complete_is_cached), unit(as_of_alone_does_not_change_the_tag),
         unit(methods_are_few), unit(mounts_are_taken_off), unit(keys_are_listed_in_pages), unit(views_are_kept), unit(listings_are_those_of_a_filter),

@@ -35,6 +35,8 @@ struct rig {
     enum hf_err run_result;
     atomic_uint begun;
     atomic_uint ended;
+    atomic_uint offered; /* to the thread that reads */
+    atomic_bool handles; /* it does, or has to be told that it has */
 };
 
 static struct rig rig;
@@ -79,6 +81,26 @@ static void handle(void *context, void *state, struct request *request)
         }
     }
     request_answer(request, 200, "Content-Type: text/plain\r\n", body, len);
+}
+
+static bool handle_at_once(void *context, void *state, struct request *request)
+{
+    const char *uri = request_param(request, "REQUEST_URI");
+    (void)context;
+    assert_non_null(state);
+    atomic_store(&rig.handles, true);
+    atomic_fetch_add(&rig.offered, 1);
+    if (strcmp(uri, "/at-once") != 0)
+        return false;
+    request_answer(request, 200, "", "at once", 7);
+    return true;
+}
+
+static void handled(void *context, void *state)
+{
+    (void)context;
+    assert_non_null(state);
+    assert_true(atomic_exchange(&rig.handles, false));
 }
 
 static void shed(void *context, struct request *request)
@@ -296,6 +318,14 @@ static void bodies_are_exact(void **state)
     get_works();
     stop();
     free(big);
+}
+
+static void unblock(void)
+{
+    pthread_mutex_lock(&rig.lock);
+    rig.blocked = false;
+    pthread_cond_signal(&rig.changed);
+    pthread_mutex_unlock(&rig.lock);
 }
 
 static void await_held(unsigned count)
@@ -546,10 +576,7 @@ static void who_waited_too_long_is_shed(void **state)
     }
     assert_true(fcgi_silent(fds[0], QUEUE_WAIT_MS + 100));
     must_answer(&(struct fcgi_ask){.uri = "/x"}, 503, NULL); /* at once: it would wait in vain as these do */
-    pthread_mutex_lock(&rig.lock);
-    rig.blocked = false;
-    pthread_cond_signal(&rig.changed);
-    pthread_mutex_unlock(&rig.lock);
+    unblock();
     fcgi_receive(blocking, PATIENT_MS, &answer);
     assert_int_equal(answer.status, 200);
     fcgi_answer_free(&answer);
@@ -648,6 +675,45 @@ static void who_connected_before_the_stop_is_served(void **state)
     await_end();
 }
 
+static void await_handled(unsigned offered)
+{
+    for (long long until = test_now_ms() + PATIENT_MS; atomic_load(&rig.handles);) {
+        assert_true(test_now_ms() < until);
+        test_sleep_ms(1);
+    }
+    assert_int_equal(atomic_load(&rig.offered), offered);
+}
+
+static void who_reads_handles_what_it_can(void **state)
+{
+    (void)state;
+    struct loop_options options = options_of(1);
+    options.handle_at_once = handle_at_once;
+    options.handled = handled;
+    rig.blocked = true;
+    start_with(&options);
+    must_answer(&(struct fcgi_ask){.method = "POST", .uri = "/at-once", .body = "read by a thread"}, 200, "read by a thread");
+    await_handled(0);
+    int blocked = fcgi_connect(rig.path); /* the one thread */
+    fcgi_send(blocked, &(struct fcgi_ask){.uri = "/block"});
+    for (unsigned i = 0; i < 20; i++)
+        must_answer(&(struct fcgi_ask){.uri = "/at-once"}, 200, "at once");
+    int waits = fcgi_connect(rig.path);
+    fcgi_send(waits, &(struct fcgi_ask){.uri = "/more"});
+    must_answer(&(struct fcgi_ask){.uri = "/at-once"}, 200, "at once");
+    await_handled(23);
+    unblock();
+    struct fcgi_answer answer;
+    fcgi_receive(waits, PATIENT_MS, &answer);
+    assert_string_equal(answer.body, "/more");
+    fcgi_answer_free(&answer);
+    fcgi_receive(blocked, PATIENT_MS, &answer);
+    assert_string_equal(answer.body, "/block");
+    fcgi_answer_free(&answer);
+    stop();
+    assert_int_equal(atomic_load(&rig.begun), 2); /* one for the thread, one for who reads */
+}
+
 static void without_descriptors_it_waits(void **state)
 {
     (void)state;
@@ -695,6 +761,7 @@ int main(void)
         in_folder(held_requests_are_answered_later),
         in_folder(a_peer_that_left_is_no_harm),
         in_folder(bad_records_are_no_harm),
+        in_folder(who_reads_handles_what_it_can),
         in_folder(slow_peers_cost_no_thread),
         in_folder(who_takes_an_answer_slowly_costs_no_thread),
         in_folder(who_waited_too_long_is_shed),

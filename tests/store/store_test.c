@@ -1373,6 +1373,42 @@ static void a_read_waits_for_a_recovery_but_not_for_ever(void **state)
     store_close(&store);
 }
 
+static void a_read_at_once_waits_for_nothing(void **state)
+{
+    (void)state;
+    struct store *writer = open_store(STORE_WRITER), *reader = open_store(STORE_READER);
+    struct store_read *read = NULL;
+    commit_cell(writer, STORE_HOURS, "k", 1, "x");
+    ok(store_read_begin_at_once(reader, &read));
+    must_read(read, STORE_HOURS, "k", 1, "x");
+    struct store_read *other = begin_read(reader);
+    store_read_end(&other);
+    commit_cell(writer, STORE_HOURS, "k", 1, "y");
+    must_read(read, STORE_HOURS, "k", 1, "y");
+    store_read_end(&read);
+    store_close(&writer);
+    ok(store_read_begin_at_once(reader, &read)); /* there is no writer, and all is well */
+    store_read_end(&read);
+    writer = open_store(STORE_WRITER); /* which recovers */
+    fails(store_read_begin_at_once(reader, &read), HF_BUSY); /* it would have to join */
+    must_hold(reader, STORE_HOURS, "k", 1, "y");
+    ok(store_read_begin_at_once(reader, &read));
+    store_read_end(&read);
+    store_close(&writer);
+    pid_t pid = start_child(hold_recovery);
+    wait_for_file("inside");
+    int64_t begin_ms = now_ms();
+    fails(store_read_begin_at_once(reader, &read), HF_BUSY);
+    assert_true(now_ms() - begin_ms < 1000);
+    kill(pid, SIGKILL);
+    status_of(pid);
+    fails(store_read_begin_at_once(reader, &read), HF_BUSY); /* it would have to recover */
+    must_hold(reader, STORE_HOURS, "k", 1, "y");
+    ok(store_read_begin_at_once(reader, &read));
+    store_read_end(&read);
+    store_close(&reader);
+}
+
 static void a_reader_follows_recoveries(void **state)
 {
     (void)state;
@@ -1436,5 +1472,6 @@ UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_
            test(format_1_becomes_2), test(other_versions_are_refused), test(large_commits_have_room), test(damage_is_told), test(a_table_may_be_lost), test(a_backup_is_of_one_moment), test(a_store_in_use_is_copied), test(readers_follow_a_restore), test(a_restore_is_finished),
            test(trouble_is_seen_from_outside), test(the_regions_may_be_lost), test(regions_of_another_boot),
            test(a_reader_recovers_where_nobody_else_does), test(who_stays_inside_is_killed),
-           test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever),
+           test(who_died_inside_is_seen), test(a_read_waits_for_a_recovery_but_not_for_ever), test(a_read_at_once_waits_for_nothing),
+          
            test(a_reader_follows_recoveries), test(a_hang_ends_the_process))
