@@ -109,6 +109,9 @@ const char *request_param(const struct request *request, const char *name);
 /* The same, but NULL when it is absent. */
 const char *request_param_or_null(const struct request *request, const char *name);
 
+/* The same of several names, in one walk over the parameters. */
+void request_params(const struct request *request, const char *const names[], const char *values[], size_t count);
+
 /* How long ago all of the request had been read; 0 when it is shed while it is being read. */
 int64_t request_age_ms(const struct request *request);
 

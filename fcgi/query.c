@@ -120,24 +120,23 @@ static void note_failure(struct server *server, const struct answer_response *re
 
 /* ---- requests ---- */
 
-static const char *authorization_of(const struct request *request)
-{
-    const char *value = request_param_or_null(request, "HTTP_AUTHORIZATION");
-    /* What Apache makes of an environment variable that a rewrite rule has set. */
-    return value != NULL ? value : request_param_or_null(request, "REDIRECT_HTTP_AUTHORIZATION");
-}
-
 static struct answer_request asked_by(const struct server *server, const struct request *request)
 {
-    return (struct answer_request){.method = request_param(request, "REQUEST_METHOD"),
-                                   .uri = request_param(request, "REQUEST_URI"),
-                                   .mount = request_param_or_null(request, "HOURFOLD_MOUNT"),
-                                   .script_name = request_param_or_null(request, "SCRIPT_NAME"),
-                                   .path_info = request_param_or_null(request, "PATH_INFO"),
-                                   .accept = request_param_or_null(request, "HTTP_ACCEPT"),
-                                   .accept_encoding = request_param_or_null(request, "HTTP_ACCEPT_ENCODING"),
-                                   .authorization = authorization_of(request),
-                                   .if_none_match = request_param_or_null(request, "HTTP_IF_NONE_MATCH"),
+    static const char *const names[] = {"REQUEST_METHOD", "REQUEST_URI", "HOURFOLD_MOUNT", "SCRIPT_NAME", "PATH_INFO", "HTTP_ACCEPT",
+                                        "HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH", "HTTP_AUTHORIZATION",
+                                        /* what Apache makes of an environment variable that a rewrite rule has set */
+                                        "REDIRECT_HTTP_AUTHORIZATION"};
+    const char *values[sizeof names / sizeof *names];
+    request_params(request, names, values, sizeof names / sizeof *names);
+    return (struct answer_request){.method = values[0],
+                                   .uri = values[1],
+                                   .mount = values[2],
+                                   .script_name = values[3],
+                                   .path_info = values[4],
+                                   .accept = values[5],
+                                   .accept_encoding = values[6],
+                                   .if_none_match = values[7],
+                                   .authorization = values[8] != NULL ? values[8] : values[9],
                                    .pages = server->pages,
                                    .now_ms = clock_ms(CLOCK_REALTIME)};
 }

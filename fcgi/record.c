@@ -70,17 +70,26 @@ static bool split_params(struct hf_buf *params)
     return true;
 }
 
-const char *record_param(const struct record_input *in, const char *name)
+void record_params(const struct record_input *in, const char *const names[], const char *values[], size_t count)
 {
     const char *at = (const char *)in->params.data;
     const char *end = at + in->params.len;
+    for (size_t i = 0; i < count; i++)
+        values[i] = NULL;
     while (at < end) {
         const char *value = at + strlen(at) + 1;
-        if (strcmp(at, name) == 0)
-            return value;
+        for (size_t i = 0; i < count; i++)
+            if (names[i][0] == at[0] && values[i] == NULL && strcmp(names[i], at) == 0)
+                values[i] = value;
         at = value + strlen(value) + 1;
     }
-    return NULL;
+}
+
+const char *record_param(const struct record_input *in, const char *name)
+{
+    const char *value;
+    record_params(in, &name, &value, 1);
+    return value;
 }
 
 /* ---- records ---- */

@@ -49,6 +49,8 @@ enum record_state record_feed(struct record_input *in, size_t body_max, const un
 
 /* Once the state is RECORD_STDIN or RECORD_WHOLE: a parameter, the first of that name, or NULL. */
 const char *record_param(const struct record_input *in, const char *name);
+/* The same of several names, in one walk. */
+void record_params(const struct record_input *in, const char *const names[], const char *values[], size_t count);
 
 size_t record_memory(const struct record_input *in); /* bytes allocated */
 void record_reset(struct record_input *in);          /* keeps a little memory */

@@ -46,6 +46,11 @@ const char *request_param_or_null(const struct request *request, const char *nam
     return record_param(input_of(request), name);
 }
 
+void request_params(const struct request *request, const char *const names[], const char *values[], size_t count)
+{
+    record_params(input_of(request), names, values, count);
+}
+
 const char *request_param(const struct request *request, const char *name)
 {
     const char *value = request_param_or_null(request, name);

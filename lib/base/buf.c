@@ -9,6 +9,8 @@
 
 #include "base/num.h"
 
+#define PRINTED_BYTES 64u /* what most formats print, and a NUL */
+
 void hf_buf_free(struct hf_buf *buf)
 {
     if (buf == NULL)
@@ -64,15 +66,18 @@ void hf_buf_puts(struct hf_buf *buf, const char *text)
 void hf_buf_printf(struct hf_buf *buf, const char *format, ...)
 {
     va_list args, again;
+    if (hf_buf_reserve(buf, PRINTED_BYTES) != HF_OK)
+        return;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    size_t room = buf->capacity - buf->len;
+    int len = vsnprintf((char *)buf->data + buf->len, room, format, args);
     if (len < 0)
         buf->failed = true;
-    else if (hf_buf_reserve(buf, (size_t)len + 1) == HF_OK) {
+    else if ((size_t)len >= room && hf_buf_reserve(buf, (size_t)len + 1) == HF_OK)
         vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, again);
+    if (!buf->failed)
         buf->len += (size_t)len;
-    }
     va_end(again);
     va_end(args);
 }

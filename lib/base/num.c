@@ -134,8 +134,45 @@ static bool format_power_of_two(double v, char text[HF_DOUBLE_TEXT])
     return raise_last_digit(text) && strtod(text, NULL) == v;
 }
 
+/* An integer, divided by 10^decimals. */
+static void put_decimal(int64_t integer, unsigned decimals, char *text)
+{
+    char digits[24];
+    uint64_t left = (uint64_t)(integer < 0 ? -integer : integer);
+    size_t at = sizeof digits;
+    for (unsigned i = 0; left > 0 || i <= decimals; i++) {
+        if (i == decimals && i > 0)
+            digits[--at] = '.';
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    }
+    if (integer < 0)
+        digits[--at] = '-';
+    memcpy(text, digits + at, sizeof digits - at);
+    text[sizeof digits - at] = '\0';
+}
+
+/* Most numbers have few decimals and less than 15 digits. Such a one is the double nearest to an integer divided by a power of ten,
+ * and no shorter text reads back to it. */
+static bool format_decimal(double v, char text[HF_DOUBLE_TEXT])
+{
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    if (!(fabs(v) >= 1e-4) || !(fabs(v) < 1e8))
+        return false;
+    for (unsigned i = 0; i < sizeof powers / sizeof *powers; i++) {
+        int64_t integer = (int64_t)(v * powers[i] + (v < 0 ? -0.5 : 0.5));
+        if ((double)integer / powers[i] == v) {
+            put_decimal(integer, i, text);
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *hf_format_double(double v, char text[HF_DOUBLE_TEXT])
 {
+    if (format_decimal(v, text))
+        return text;
     /* Any decimal of 15 digits survives the way through a normal double, so no shorter one is missed by
      * starting there (%g drops trailing zeros). Subnormals carry fewer digits. */
     int digits = fabs(v) < DBL_MIN ? 1 : 15;

@@ -136,12 +136,20 @@ enum hf_err cell_encode(struct cell *cell, struct hf_buf *out)
 
 /* ---- decode ---- */
 
-/* hf_cur_varint(), with its commonest case here. */
+/* hf_cur_varint(), with its commonest cases here: one byte, and two. */
 static inline uint64_t get_varint(struct hf_cur *cur)
 {
-    if (!cur->failed && cur->at < cur->end && *cur->at < 0x80)
-        return *cur->at++;
-    return hf_cur_varint(cur);
+    const unsigned char *at = cur->at;
+    if (cur->failed || cur->end - at < 2)
+        return hf_cur_varint(cur);
+    if (at[0] < 0x80) {
+        cur->at++;
+        return at[0];
+    }
+    if (at[1] == 0 || at[1] >= 0x80)
+        return hf_cur_varint(cur);
+    cur->at += 2;
+    return (uint64_t)(at[0] & 0x7F) | (uint64_t)at[1] << 7;
 }
 
 /* One bucket but the first. False for a needlessly long one; the cursor tells what else can fail. */
@@ -173,17 +181,18 @@ static bool get_buckets(struct hf_cur *cur, struct cell *cell, uint32_t n)
     uint64_t place = (uint64_t)hf_cur_svarint(cur) + form.zero, less_one = hf_cur_varint(cur);
     if (place > form.most || less_one >= COUNT_MAX)
         return false;
-    cell->buckets[0] = (struct bucket){form_key(&form, place), less_one + 1};
+    cell->buckets[0] = (struct bucket){place, less_one + 1};
     cell->count = less_one + 1;
     for (uint32_t i = 1; i < n; i++) {
         uint64_t samples, step;
         if (!read_bucket(cur, &samples, &step) || step > form.most - place || samples > COUNT_MAX - cell->count)
             return false;
         place += step;
-        cell->buckets[i] = (struct bucket){form_key(&form, place), samples};
+        cell->buckets[i] = (struct bucket){place, samples};
         cell->count += samples;
     }
     cell->n_buckets = n;
+    form_keys(&form, cell->buckets, n);
     return hf_cur_ok(cur) && form_is_right(&form, cell->buckets, n, cell->shift);
 }
 

@@ -34,6 +34,7 @@ bool form_of_code(unsigned code, unsigned shift, struct form *form);
 bool form_is_right(const struct form *form, const struct bucket *buckets, size_t n, unsigned shift);
 
 uint64_t form_place(const struct form *form, uint64_t key);
-uint64_t form_key(const struct form *form, uint64_t place);
+/* Turn the places that stand in `buckets` into their keys. */
+void form_keys(const struct form *form, struct bucket *buckets, size_t n);
 
 #endif

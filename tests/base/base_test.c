@@ -72,6 +72,40 @@ static void doubles_are_written_shortest(void **state)
     }
 }
 
+/* What has no more than 15 digits is written as printf() does. */
+static void decimals_are_written_as_they_are(void **state)
+{
+    (void)state;
+    char text[HF_DOUBLE_TEXT], expected[HF_DOUBLE_TEXT];
+    uint64_t x = 88172645463325252u;
+    for (int i = 0; i < 300000; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        double power = pow(10, (double)(x % 9)), most = pow(10, (double)(x / 9 % 16));
+        double v = floor((double)(x >> 11) / 0x1p53 * most) / power * (x & 1024 ? 1 : -1);
+        snprintf(expected, sizeof expected, "%.15g", v);
+        if (v != 0 && strchr(expected, 'e') == NULL)
+            assert_string_equal(hf_format_double(v, text), expected);
+    }
+}
+
+static void texts_of_any_length_are_printed(void **state)
+{
+    (void)state;
+    char text[300];
+    for (size_t len = 0; len < sizeof text - 1; len++) {
+        struct hf_buf buf = {0};
+        memset(text, 'x', len);
+        text[len] = '\0';
+        hf_buf_printf(&buf, "%s", text);
+        hf_buf_printf(&buf, "%s|%d", text, 7);
+        assert_true(hf_buf_ok(&buf));
+        assert_int_equal(buf.len, 2 * len + 2);
+        assert_memory_equal(buf.data + len, text, len);
+        assert_memory_equal(buf.data + 2 * len, "|7", 2);
+        hf_buf_free(&buf);
+    }
+}
+
 static void varints_round_trip(void **state)
 {
     (void)state;
@@ -155,5 +189,6 @@ static void integers_are_read_whole(void **state)
     assert_true(v == UINT64_MAX);
 }
 
-UNIT_TESTS(unit(doubles_are_read_whole), unit(doubles_are_written_shortest), unit(varints_round_trip),
+UNIT_TESTS(unit(doubles_are_read_whole), unit(doubles_are_written_shortest), unit(decimals_are_written_as_they_are), unit(texts_of_any_length_are_printed),
+           unit(varints_round_trip),
            unit(json_strings_are_escaped), unit(times_are_read_and_written), unit(integers_are_read_whole))
