@@ -67,6 +67,8 @@ struct store_write {
     struct store *store;
     struct env *env;
     DB_TXN *txn;
+    DBC *cursor; /* where the last record was put; NULL: none was */
+    enum env_table cursor_table;
     bool has_status;
     struct share_mark mark; /* of the status in it */
     int code; /* the first that is no miss */

@@ -42,6 +42,14 @@ enum hf_err store_write_begin(struct store *store, struct store_write **out, str
     return HF_OK;
 }
 
+/* Of the cursor: a transaction can end only without. */
+static int let_go(struct store_write *write)
+{
+    DBC *cursor = write->cursor;
+    write->cursor = NULL;
+    return cursor == NULL ? 0 : cursor->close(cursor);
+}
+
 static void free_write(struct store_write *write)
 {
     guard_remove(write->store, &write->watch);
@@ -53,7 +61,11 @@ enum hf_err store_write_commit(struct store_write **write, struct hf_why *why)
     struct store_write *gone = *write;
     *write = NULL;
     watch_in(&gone->watch);
-    int code = gone->txn->commit(gone->txn, DB_TXN_WRITE_NOSYNC);
+    int code = let_go(gone);
+    if (code == 0)
+        code = gone->txn->commit(gone->txn, DB_TXN_WRITE_NOSYNC);
+    else
+        (void)gone->txn->abort(gone->txn);
     watch_out(&gone->watch);
     share_set_trouble(gone->store->share, SHARE_COMMIT, env_error(code));
     if (code == 0 && gone->has_status)
@@ -76,6 +88,7 @@ void store_write_abort(struct store_write **write)
     if (gone->code != 0 && env_error(gone->code) != HF_AGAIN)
         share_set_trouble(gone->store->share, SHARE_COMMIT, env_error(gone->code));
     watch_in(&gone->watch);
+    (void)let_go(gone);
     gone->txn->abort(gone->txn);
     watch_out(&gone->watch);
     free_write(gone);
@@ -91,12 +104,27 @@ static enum hf_err outcome(struct store_write *write, int code)
 
 /* ---- put ---- */
 
+/* A bulk cursor looks on the page where it is before it searches the tree, which records in the order of the table, nearly
+ * always need not: one cursor stays for as long as records of one table come. */
+static int cursor_at(struct store_write *write, enum env_table table)
+{
+    if (write->cursor != NULL && write->cursor_table == table)
+        return 0;
+    DB *db = write->env->tables[table];
+    int code = let_go(write);
+    if (code == 0)
+        code = db->cursor(db, write->txn, &write->cursor, DB_CURSOR_BULK);
+    write->cursor_table = table;
+    return code;
+}
+
 static enum hf_err put(struct store_write *write, enum env_table table, DBT key, const void *bytes, size_t len)
 {
-    DB *db = write->env->tables[table];
     DBT value = dbt_of(bytes, len);
     watch_in(&write->watch);
-    int code = db->put(db, write->txn, &key, &value, 0);
+    int code = cursor_at(write, table);
+    if (code == 0)
+        code = write->cursor->put(write->cursor, &key, &value, DB_KEYLAST);
     watch_out(&write->watch);
     return outcome(write, code);
 }

@@ -515,6 +515,106 @@ static void cells_in_order(void **state)
     store_close(&store);
 }
 
+/* ---- commits among what is there ---- */
+
+/* What the two tables of cells hold: the length of each record and its first byte; 0: none. */
+#define PLACES 1200u /* of a table: 4 slots of 300 keys */
+struct place {
+    unsigned len;
+    unsigned char byte;
+};
+static struct place held[2][PLACES];
+static uint64_t drawn;
+
+static unsigned draw(unsigned below)
+{
+    drawn ^= drawn << 13, drawn ^= drawn >> 7, drawn ^= drawn << 17;
+    return (unsigned)((drawn >> 11) % below);
+}
+
+/* Some are on pages of their own. */
+static unsigned draw_length(void) { return draw(40) == 0 ? 4000 + draw(20000) : 1 + draw(draw(3) == 0 ? 1500 : 150); }
+
+static void write_place(struct store_write *write, unsigned table, unsigned at, struct place place[2][PLACES])
+{
+    static unsigned char bytes[24000];
+    char key[16];
+    place[table][at] = (struct place){draw_length(), (unsigned char)draw(256)};
+    memset(bytes, place[table][at].byte, place[table][at].len);
+    snprintf(key, sizeof key, "k%03u", at % 300);
+    write_cell(write, (enum store_table)table, key, at / 300, bytes, place[table][at].len);
+}
+
+static bool see_place(void *context, const char *key, size_t key_bytes, uint32_t slot, const void *bytes, size_t len)
+{
+    struct place *seen = context;
+    assert_true(key_bytes == 4 && slot < 4);
+    unsigned at = slot * 300 + (unsigned)((key[1] - '0') * 100 + (key[2] - '0') * 10 + (key[3] - '0'));
+    const unsigned char *byte = bytes;
+    seen[at] = (struct place){(unsigned)len, *byte};
+    for (size_t i = 1; i < len; i++)
+        assert_int_equal(byte[i], *byte);
+    return true;
+}
+
+static void must_hold_all(struct store *store)
+{
+    struct store_read *read = begin_read(store);
+    for (unsigned table = 0; table < 2; table++) {
+        static struct place seen[PLACES];
+        memset(seen, 0, sizeof seen);
+        ok(store_read_cells(read, (enum store_table)table, 0, "", 0, UINT32_MAX, see_place, seen));
+        for (unsigned at = 0; at < PLACES; at++)
+            assert_true_of(seen[at].len == held[table][at].len && seen[at].byte == held[table][at].byte, "table %u place %u", table, at);
+    }
+    store_read_end(&read);
+}
+
+/* Both tables from front to back, one place in `sparse`, as commits write; or from back to front and between the tables in turn. */
+static void write_places(struct store_write *write, unsigned sparse, bool in_order, struct place place[2][PLACES])
+{
+    for (unsigned i = 0; i < 2 * PLACES; i++) {
+        unsigned table = in_order ? i / PLACES : i % 2, at = in_order ? i % PLACES : PLACES - 1 - i / 2;
+        if (draw(sparse) == 0)
+            write_place(write, table, at, place);
+    }
+}
+
+/* Records that are new and old, larger and smaller than before, with others between them, before all and after all, on pages
+ * that split and beside records deleted in the same transaction: now and then it is all undone. */
+static void commits_go_among_what_is_there(void **state)
+{
+    (void)state;
+    static struct place next[2][PLACES];
+    const char *given = getenv("HF_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    drawn = seed * 2654435761u + 1;
+    print_message("# HF_TEST_SEED=%llu\n", (unsigned long long)seed);
+    memset(held, 0, sizeof held);
+    struct store *store = open_store(STORE_WRITER);
+    for (unsigned round = 0; round < 24; round++) {
+        memcpy(next, held, sizeof next);
+        struct store_write *write = begin_write(store);
+        if (round % 6 == 5) {
+            unsigned deleted;
+            ok(store_expire_cells(write, STORE_HOURS, 1 + draw(4), 300, NULL, NULL, &deleted));
+            for (unsigned at = 0; deleted > 0; at++)
+                if (next[0][at].len != 0)
+                    next[0][at].len = next[0][at].byte = 0, deleted--;
+        }
+        write_places(write, 1u << draw(8), draw(4) != 0, next);
+        if (round % 5 == 3) {
+            store_write_abort(&write);
+        } else {
+            ok(store_write_commit(&write, &why));
+            memcpy(held, next, sizeof held);
+        }
+        must_hold_all(store);
+    }
+    store_close(&store);
+    ok(env_check_tables(path, &why));
+}
+
 struct tally {
     unsigned cells;
     size_t bytes;
@@ -1465,7 +1565,7 @@ static void a_hang_ends_the_process(void **state)
 #define test(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 UNIT_TESTS(test(what_is_written_is_read), test(cells_of_any_size), test(keys_of_any_length), test(other_records_are_kept),
            test(others_can_be_counted), test(what_is_aborted_never_was), test(a_read_does_not_wait_for_a_commit),
-           test(a_consistent_read_is_of_one_commit), test(ranges_of_one_key), test(cells_in_order),
+           test(a_consistent_read_is_of_one_commit), test(ranges_of_one_key), test(cells_in_order), test(commits_go_among_what_is_there),
            test(long_walks_miss_nothing), test(keys_are_listed), test(old_cells_go_from_the_front),
            test(old_ids_go_in_turns), test(old_producers_go_in_turns), test(sync_and_checkpoint),
            test(there_is_one_writer), test(a_reader_before_the_store), test(who_may_not_write_is_told),
