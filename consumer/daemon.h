@@ -26,9 +26,11 @@
 #include "fold/fold.h"
 #include "store/store.h"
 
-#define MEMORY_MOST_BYTES ((size_t)128 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
+#define MEMORY_MOST_BYTES ((size_t)512 << 20)  /* of the fold: past it, commit early; and take no more when that fails */
 #define RECORDS_MOST (STORE_WRITES_MOST / 4)   /* of one commit, likewise; what one message adds past it has to fit too */
-#define MEMORY_CACHE_BYTES ((size_t)64 << 20)  /* of clean cells between commits */
+/* Of clean cells between commits: what is in use again and again, an hour and a minute of each key, is to fit, or each sample has
+ * to read them anew. With few keys it is less: the cache forgets what is not in use. */
+#define MEMORY_CACHE_BYTES ((size_t)384 << 20)
 
 struct consumer {
     const struct hf_conf *conf; /* as it was at the start */

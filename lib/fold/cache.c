@@ -51,7 +51,7 @@ static void remove_cell(struct cache *cache, struct cached_cell *cell)
 void cache_free(struct cache *cache)
 {
     struct cached_key *key, *next;
-    cache_settle(cache, 0);
+    cache_settle(cache, 0, 0);
     /* A key whose first cell could not be loaded has none. */
     HASH_ITER(hh, cache->keys, key, next)
         remove_key(cache, key);
@@ -148,7 +148,7 @@ void cache_measure(struct cache *cache, struct cached_cell *cell)
     cell->memory_bytes = now;
 }
 
-void cache_settle(struct cache *cache, size_t most_bytes)
+void cache_settle(struct cache *cache, size_t most_bytes, int64_t now_ms)
 {
     struct cached_key *key;
     struct cached_cell *cell;
@@ -160,13 +160,15 @@ void cache_settle(struct cache *cache, size_t most_bytes)
     }
     TAILQ_FOREACH(cell, &cache->dirty_cells, link) {
         cell->dirty = false;
+        cell->clean_ms = now_ms;
         cache->clean_bytes += cell_bytes_of(cell);
     }
     TAILQ_CONCAT(&cache->clean_cells, &cache->dirty_cells, link);
     cache->dirty_key_count = cache->dirty_cell_count = 0;
 
-    while (cache->clean_bytes > most_bytes)
-        remove_cell(cache, TAILQ_FIRST(&cache->clean_cells));
+    while ((cell = TAILQ_FIRST(&cache->clean_cells)) != NULL &&
+           (cache->clean_bytes > most_bytes || cell->clean_ms < now_ms - CACHE_KEEP_MS))
+        remove_cell(cache, cell);
 }
 
 void cache_forget_hours(struct cache *cache, uint32_t before)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keys and cells in memory. A dirty one differs from the store and stays; of
- * the clean ones, those untouched longest go when they pass a bound. Whoever
+ * the clean ones, those untouched longest go when they pass a bound, and all that
+ * nothing was added to for some time: minutes that are over, mostly. Whoever
  * looks a cell up means to add to it, so clean cells are in the order of the
  * commits that cleaned them.
  *
@@ -49,6 +50,7 @@ struct cached_cell {
     size_t memory_bytes; /* of `cell`, when last measured */
     size_t encoded_at;   /* its bytes in the commit under way */
     size_t encoded_bytes;
+    int64_t clean_ms; /* when it was written last */
     bool dirty;
 };
 
@@ -88,8 +90,10 @@ void cache_dirty_cell(struct cache *cache, struct cached_cell *cell);
 /* Account for what the cell has grown by. */
 void cache_measure(struct cache *cache, struct cached_cell *cell);
 
-/* All is written: nothing is dirty any more. Forget cells until the clean ones hold at most `most_bytes`. */
-void cache_settle(struct cache *cache, size_t most_bytes);
+/* All is written: nothing is dirty any more. Forget cells until the clean ones hold at most `most_bytes`, and those that were
+ * written last CACHE_KEEP_MS before `now_ms`, on any clock that does not go back. */
+#define CACHE_KEEP_MS 120000
+void cache_settle(struct cache *cache, size_t most_bytes, int64_t now_ms);
 
 /* Forget the clean cells of hours before `before`: the store has deleted them. */
 void cache_forget_hours(struct cache *cache, uint32_t before);

@@ -144,7 +144,7 @@ static void settle(struct fold *fold)
 {
     fold->committed = fold->current;
     fold->dirty = false;
-    cache_settle(&fold->cache, fold->options.cache_bytes);
+    cache_settle(&fold->cache, fold->options.cache_bytes, fold->current.as_of_ms);
     ids_clear(&fold->ids);
     producers_settle(&fold->producers, FOLD_PRODUCERS_IN_MEMORY);
     if (fold->encoded.capacity > ENCODED_KEEP_BYTES)

@@ -44,7 +44,7 @@ struct fold_limits {
 struct fold_options {
     struct store *store; /* opened as STORE_WRITER; outlives the fold */
     uint32_t hour_buckets;
-    size_t cache_bytes;  /* of clean cells kept in memory between commits */
+    size_t cache_bytes;  /* of clean cells kept in memory between commits, at most; see cache.h */
     struct fold_limits limits;
 };
 

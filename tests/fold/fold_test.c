@@ -282,6 +282,32 @@ static void little_memory_is_enough(void **state)
     }
 }
 
+/* A minute that is over does not stay in memory until others need the room. */
+static void what_is_not_in_use_is_forgotten(void **state)
+{
+    (void)state;
+    fold_advance(fold, NOON_MS);
+    assert_ok(apply_one(1, NOON_MS, 1, sample_of("old", 1, NOON_MS, NULL)));
+    assert_ok(apply_one(2, NOON_MS, 2, sample_of("used", 1, NOON_MS, NULL)));
+    commit();
+    size_t both = fold_memory_bytes(fold);
+    fold_advance(fold, NOON_MS + 60000);
+    assert_ok(apply_one(3, NOON_MS, 3, sample_of("used", 1, NOON_MS, NULL)));
+    commit();
+    assert_int_equal(fold_memory_bytes(fold), both);
+    fold_advance(fold, NOON_MS + 150000);
+    commit();
+    size_t one = fold_memory_bytes(fold);
+    assert_true(one < both);
+    fold_advance(fold, NOON_MS + 190000);
+    commit();
+    assert_true(fold_memory_bytes(fold) < one);
+    assert_ok(apply_one(4, NOON_MS, 4, sample_of("old", 1, NOON_MS, NULL)));
+    commit();
+    assert_int_equal(stored_count(STORE_HOURS, "old", HOUR), 2);
+    assert_int_equal(stored_count(STORE_HOURS, "used", HOUR), 2);
+}
+
 static void a_commit_tells_how_much_it_writes(void **state)
 {
     (void)state;
@@ -679,7 +705,8 @@ UNIT_TESTS(planned_unit(one_batch_is_stored), planned_unit(old_sequences_are_ski
            planned_unit(many_producers_are_remembered), planned_unit(late_is_after_the_hour),
            planned_unit(first_hour_moves_back), planned_unit(an_id_counts_once),
            planned_unit(an_id_is_forgotten_in_time), planned_unit(further_keys_overflow),
-           planned_unit(little_memory_is_enough), planned_unit(a_commit_tells_how_much_it_writes),
+           planned_unit(little_memory_is_enough), planned_unit(what_is_not_in_use_is_forgotten),
+           planned_unit(a_commit_tells_how_much_it_writes),
            planned_unit(a_stream_goes_on), planned_unit(a_gap_is_counted),
            planned_unit(a_stream_made_anew_doubles_nothing), planned_unit(a_rewound_stream_doubles_nothing),
            planned_unit(an_overtaken_rewind_is_recognised), planned_unit(as_of_never_moves_back),
