@@ -117,6 +117,59 @@ static void run(struct store *store, const char *name, unsigned keys, bool ids, 
     fold_free(&fold);
 }
 
+/* Every key has one sample a second, each of another value, in the order in which apps send them; a commit takes some seconds
+ * of that. The cache is the consumer's. */
+static void run_steadily(struct store *store, unsigned keys, unsigned seconds, unsigned commit_every_s)
+{
+    static char texts[BATCH_SAMPLES][24];
+    static struct sample samples[BATCH_SAMPLES];
+    struct hf_why why = {""};
+    struct fold *fold;
+    struct hf_buf message = {0};
+    struct fold_options options = {.store = store,
+                                   .hour_buckets = 2048,
+                                   .cache_bytes = 384 << 20,
+                                   .limits = {.id_memory_ms = HF_DAY_MS, .minute_days = 35, .max_keys = 10000000}};
+    struct batch_writer *writer = batch_writer_new();
+    struct sample_list list = {.samples = samples, .count = BATCH_SAMPLES, .capacity = BATCH_SAMPLES};
+    must(fold_open(&options, &fold, &why), "fold_open", &why);
+    uint64_t seq = fold_current(fold)->position, number = 0;
+    double applied_s = 0, committed_s = 0, longest_s = 0;
+    size_t memory = 0, records = 0;
+    producer++;
+    for (unsigned second = 0; second < seconds; second++) {
+        for (unsigned at = 0; at < keys; at += BATCH_SAMPLES) {
+            for (unsigned i = 0; i < BATCH_SAMPLES; i++) {
+                int bytes = snprintf(texts[i], sizeof texts[i], "host%u.latency", at + i);
+                samples[i] = (struct sample){.key = texts[i], .key_bytes = (uint8_t)bytes, .time_ms = noon_ms + second * 1000,
+                                             .value = round(exp(3 + uniform()) * 1000) / 1000};
+            }
+            batch_writer_reset(writer);
+            must(batch_add(writer, &list), "batch_add", &why);
+            must(batch_seal(writer, producer, ++number, &message), "batch_seal", &why);
+            double start_s = now_s();
+            must(fold_apply(fold, ++seq, noon_ms + second * 1000, message.data, message.len, &why), "fold_apply", &why);
+            applied_s += now_s() - start_s;
+        }
+        if ((second + 1) % commit_every_s != 0)
+            continue;
+        double start_s = now_s();
+        memory = fold_memory_bytes(fold) > memory ? fold_memory_bytes(fold) : memory;
+        records += fold_dirty_records(fold);
+        must(fold_commit(fold, &why), "fold_commit", &why);
+        double took_s = now_s() - start_s;
+        committed_s += took_s;
+        longest_s = took_s > longest_s ? took_s : longest_s;
+        must(store_checkpoint(store, &why), "store_checkpoint", &why);
+    }
+    printf("%-28s %9.0f samples/s  apply %6.0f ns/sample  commit %6.1f ms each, longest %6.1f  memory %5.1f MiB, %.2f us a record\n",
+           "100,000 keys in turn", (double)keys * seconds / (applied_s + committed_s), applied_s / keys / seconds * 1e9,
+           committed_s / (seconds / commit_every_s) * 1e3, longest_s * 1e3, (double)memory / 1048576, committed_s / (double)records * 1e6);
+    hf_buf_free(&message);
+    batch_writer_free(&writer);
+    fold_free(&fold);
+}
+
 int main(void)
 {
     char folder[256];
@@ -138,6 +191,7 @@ int main(void)
     run(store, "100,000 keys", 100000, false, 400, 100);
     run(store, "100,000 keys, small commits", 100000, false, 100, 10);
     run(store, "100 keys, ids", 100, true, 200, 20);
+    run_steadily(store, 100000, 72, 4);
     store_close(&store);
     return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
