@@ -27,6 +27,7 @@
 #define LOOK_AGAIN_MS 50 /* between those */
 #define TRIES 100        /* while one process ends and the next is not ready */
 #define TRY_MS 10
+#define END_WAIT_MS 1000 /* for the one that serves to see to who waits */
 #define BACKLOG 512
 
 /* ---- where they meet ---- */
@@ -147,11 +148,7 @@ static bool is_listening(int fd)
 
 static volatile sig_atomic_t stop_came;
 
-static void note_stop(int number)
-{
-    (void)number;
-    stop_came = 1;
-}
+static void note_stop(int number) { stop_came = number; }
 
 /* Let the stop signals come while waiting, and never else: `during` is for pselect(). */
 static void watch_stops(const sigset_t *stop, sigset_t *during)
@@ -210,6 +207,19 @@ static enum lent await_return(int fd, int link, const sigset_t *during)
     }
 }
 
+/* After a stop: take it back, when that process has accepted who waits there. It may end just now, too, or hang: who is left waiting
+ * then is ours to serve, and the stop signal is to come again. */
+static enum lend_outcome end_lending(int fd, int link)
+{
+    struct pollfd polled = {.fd = link, .events = POLLIN};
+    shutdown(link, SHUT_WR);
+    poll(&polled, 1, END_WAIT_MS);
+    if (!has_input(fd))
+        return LEND_STOPPED;
+    kill(getpid(), stop_came);
+    return LEND_SERVE;
+}
+
 /* Lend it once. LENT_OVER: that is over, or did not come about. */
 static enum lent lend_once(int fd, int link, const sigset_t *during)
 {
@@ -228,9 +238,10 @@ enum lend_outcome lend(int fd, const char *group, const sigset_t *stop, int *mee
         if (link >= 0) {
             long long since_ms = now_ms();
             enum lent lent = lend_once(fd, link, &during);
+            enum lend_outcome outcome = lent == LENT_STOP ? end_lending(fd, link) : LEND_SERVE;
             close(link);
             if (lent != LENT_OVER)
-                return lent == LENT_STOP ? LEND_STOPPED : LEND_SERVE;
+                return outcome;
             if (now_ms() - since_ms > TRIES * TRY_MS)
                 tries = 0;
         } else if ((*meeting = open_meeting(group)) >= 0 || errno != EADDRINUSE) {

@@ -35,10 +35,11 @@ enum lend_outcome {
 bool lend_wanted(int fd);
 
 /*
- * Lend the listening socket `fd` for as long as another process of this program, user and `group` serves. When none does, or none
- * takes it, return LEND_SERVE; `*meeting` is then the non-blocking socket where others come to lend theirs, the caller's to close,
- * or -1 when this process is to serve alone. The signals in `stop` are blocked, before and after. A process that leaves a
- * connection waiting for a second is left then.
+ * Lend the listening socket `fd` for as long as another process of this program, parent, user and `group` serves. When none does, or
+ * none takes it, return LEND_SERVE; `*meeting` is then the non-blocking socket where others come to lend theirs, the caller's to
+ * close, or -1 when this process is to serve alone. The signals in `stop` are blocked, before and after. A process that leaves a
+ * connection waiting for a second is left then. When a stop signal comes while nobody is left to accept who waits at `fd`, that
+ * signal is pending again, and LEND_SERVE.
  */
 enum lend_outcome lend(int fd, const char *group, const sigset_t *stop, int *meeting);
 

@@ -362,6 +362,9 @@ static bool all_served(const struct loop *loop, unsigned accepted, long long now
  * may go on making connections. */
 static void drain(struct loop *loop, long long now)
 {
+    for (unsigned i = 0; i < loop->lender_count && !loop->orphaned; i++) /* its lender may be stopped with us */
+        if (loop->lenders[i].fd >= 0)
+            accept_some(loop, loop->lenders[i].fd, ACCEPT_AT_ONCE, now);
     give_back_all(loop);
     loop->drains = true;
     loop->queue_until_ms = now + (loop->orphaned ? 0 : loop->options.stop_wait_ms / 4);

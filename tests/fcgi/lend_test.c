@@ -285,10 +285,43 @@ static void who_waits_for_a_lender_is_served_when_it_ends(void **state)
     int waiting[3];
     for (unsigned i = 0; i < 3; i++)
         waiting[i] = ask(lender, "/");
-    assert_int_equal(end(lender, SIGTERM), 0);
+    kill(rig.processes[lender].pid, SIGTERM);
     kill(rig.processes[server].pid, SIGCONT);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(answered_by(waiting[i]), rig.processes[server].pid);
+        assert_true(answered_by(waiting[i]) != 0);
+    assert_int_equal(await_end(lender), 0);
+    assert_int_equal(the_one_that_serves(), server);
+}
+
+/* A web server that restarts stops all at once. Nobody but the lender is left for who waits then. */
+static void who_waits_is_served_when_both_end(void **state)
+{
+    (void)state;
+    spawn_some(2);
+    unsigned server = the_one_that_serves(), lender = 1 - server;
+    pid_t pid = rig.processes[lender].pid;
+    int waiting[3];
+    halt(lender);
+    kill(pid, SIGTERM);
+    assert_int_equal(end(server, SIGTERM), 0);
+    for (unsigned i = 0; i < 3; i++)
+        waiting[i] = ask(lender, "/");
+    kill(pid, SIGCONT);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(answered_by(waiting[i]), pid);
+    assert_int_equal(await_end(lender), 0);
+}
+
+static void a_lender_ends_beside_one_that_hangs(void **state)
+{
+    (void)state;
+    spawn_some(2);
+    unsigned server = the_one_that_serves(), lender = 1 - server;
+    pid_t pid = rig.processes[lender].pid;
+    halt(server);
+    int waiting = ask(lender, "/");
+    assert_int_equal(end(lender, SIGTERM), 0);
+    assert_int_equal(answered_by(waiting), pid);
 }
 
 static void one_that_hangs_is_left(void **state)
@@ -383,7 +416,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         in_folder(one_serves_for_all), in_folder(when_it_is_killed_another_serves), in_folder(it_ends_when_it_has_answered),
         in_folder(a_lender_may_end), in_folder(who_waits_for_a_lender_is_served_when_it_ends), in_folder(one_that_hangs_is_left),
-        in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken), in_folder(there_is_a_bound)};
+        in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken),
+        in_folder(who_waits_is_served_when_both_end), in_folder(a_lender_ends_beside_one_that_hangs),
+        in_folder(there_is_a_bound)};
     size_t count = sizeof tests / sizeof *tests;
     if (getenv("HF_TEST_SHORT") != NULL) {
         count--;
