@@ -41,15 +41,18 @@ static void add_file(crypto_generichash_state *state, const char *path)
     crypto_generichash_update(state, (const unsigned char *)&st.st_ino, sizeof st.st_ino);
 }
 
-/* A program that was replaced is another; and with another root or working directory the same paths may be other files. */
+/* A program that was replaced is another; and with another root or working directory the same paths may be other files. What another
+ * web server started, or one that died, may be about to end. */
 static socklen_t meeting_place(const char *group, struct sockaddr_un *address)
 {
     crypto_generichash_state state;
     unsigned char hash[crypto_generichash_BYTES_MIN];
     char name[2 * sizeof hash + 1];
     uid_t user = geteuid();
+    pid_t starter = getppid();
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     crypto_generichash_update(&state, (const unsigned char *)&user, sizeof user);
+    crypto_generichash_update(&state, (const unsigned char *)&starter, sizeof starter);
     add_file(&state, "/proc/self/exe");
     add_file(&state, "/");
     add_file(&state, ".");

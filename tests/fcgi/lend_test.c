@@ -383,6 +383,24 @@ static void what_is_no_socket_is_not_taken(void **state)
     assert_int_equal(the_one_that_serves(), server);
 }
 
+/* The same program, started by another web server. */
+static void only_those_of_one_parent(void **state)
+{
+    (void)state;
+    spawn(0, "4711.0", rig.dir);
+    who_serves(0);
+    char path[100];
+    snprintf(path, sizeof path, "%s/shared", rig.dir);
+    int fd = listen_at(path);
+    pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (parent == 0)
+        _exit(outcome_of(spawn_lender(fd)));
+    assert_int_equal(outcome_of(parent), 10);
+    close(fd);
+    unlink(path);
+}
+
 static void there_is_a_bound(void **state)
 {
     pid_t lenders[LENDERS_MAX + 1];
@@ -418,7 +436,7 @@ int main(void)
         in_folder(a_lender_may_end), in_folder(who_waits_for_a_lender_is_served_when_it_ends), in_folder(one_that_hangs_is_left),
         in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken),
         in_folder(who_waits_is_served_when_both_end), in_folder(a_lender_ends_beside_one_that_hangs),
-        in_folder(there_is_a_bound)};
+        in_folder(only_those_of_one_parent), in_folder(there_is_a_bound)};
     size_t count = sizeof tests / sizeof *tests;
     if (getenv("HF_TEST_SHORT") != NULL) {
         count--;
