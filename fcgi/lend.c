@@ -278,6 +278,7 @@ int lend_accept(int meeting)
     int link = accept(meeting, NULL, NULL);
     if (link >= 0 && (!is_ours(link) || fcntl(link, F_SETFD, FD_CLOEXEC) != 0 || fcntl(link, F_SETFL, O_NONBLOCK) != 0)) {
         close(link);
+        errno = EAGAIN;
         return -1;
     }
     return link;

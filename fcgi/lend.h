@@ -46,7 +46,7 @@ enum lend_outcome lend(int fd, const char *group, const sigset_t *stop, int *mee
 /* ---- of the process that serves ---- */
 
 /* Take a connection of a lender that has come to the meeting, non-blocking, the caller's to close: the lender sends its socket on it,
- * and ends it when it takes that back. Closing it gives the socket back. -1: nobody has come. */
+ * and ends it when it takes that back. Closing it gives the socket back. -1 and errno as accept(). */
 int lend_accept(int meeting);
 
 /* What has come on it: its listening socket, non-blocking, the caller's to close; or -1, and the lender has ended it, or has sent

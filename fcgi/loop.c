@@ -234,6 +234,15 @@ static void block_signals(sigset_t *stop)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* Too few descriptors for one request of each lender: everybody serves alone. */
+static int meeting_with_room(int meeting)
+{
+    if (meeting < 0 || requests_limit(DESCRIPTORS_KEPT + 2 * LENDERS_MAX) >= LENDERS_MAX)
+        return meeting;
+    close(meeting);
+    return -1;
+}
+
 /* Takes both sockets over, when there is one to return. */
 static struct loop *loop_new(const struct loop_options *options, const struct fcgi_socket *socket, int meeting)
 {
@@ -311,6 +320,7 @@ static enum hf_err open_with(const struct loop_options *options, struct fcgi_soc
         *out = NULL;
         return HF_OK;
     }
+    meeting = meeting_with_room(meeting);
     struct loop *loop = loop_new(options, socket, meeting);
     if (loop == NULL) {
         fcgi_socket_close(socket);

@@ -264,11 +264,13 @@ static void move_polled(struct loop *loop, int by)
     memmove(first + by, first, loop->connection_count * sizeof *first);
 }
 
-static void add_lender(struct loop *loop)
+static void add_lender(struct loop *loop, long long now)
 {
     int link = lend_accept(loop->meeting);
-    if (link < 0)
+    if (link < 0) {
+        accept_failed(loop, errno, now);
         return;
+    }
     if (loop->lender_count == LENDERS_MAX) {
         lend_refuse(link);
         return;
@@ -317,7 +319,7 @@ static void attend_lenders(struct loop *loop, long long now)
             hear_lender(loop, i, now);
     }
     if (more)
-        add_lender(loop);
+        add_lender(loop, now);
 }
 
 /* Whoever has lent a socket looks for another to serve it, or serves. Who waits at it is not to be refused by us. */

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../fcgi/lend.h"
@@ -27,18 +30,53 @@ struct process {
 static struct rig {
     char dir[64];
     int gate[2]; /* a byte in it lets one request pass at /wait */
+    int told[2]; /* a byte in it: no descriptor is left at /squeeze */
+    rlim_t files; /* the most descriptors of one; 0: as many as we may have */
     struct process processes[PROCESSES];
 } rig;
 
 /* ---- one process: it answers who it is ---- */
 
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+static void wait_at_gate(void)
+{
+    char byte;
+    if (read(rig.gate[0], &byte, 1) != 1)
+        _exit(9);
+}
+
+/* Returns the milliseconds of processor time that all of this process took while it could open no descriptor. */
+static long squeeze(void)
+{
+    struct rlimit before, none;
+    int next = next_descriptor();
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    clock_t start = clock();
+    if (write(rig.told[1], "s", 1) != 1)
+        _exit(9);
+    wait_at_gate();
+    clock_t took = clock() - start;
+    setrlimit(RLIMIT_NOFILE, &before);
+    return (long)(took / (CLOCKS_PER_SEC / 1000));
+}
+
 static void handle(void *context, void *state, struct request *request)
 {
-    char text[32], byte;
+    char text[32];
+    const char *uri = request_param(request, "REQUEST_URI");
     (void)context, (void)state;
-    if (strcmp(request_param(request, "REQUEST_URI"), "/wait") == 0 && read(rig.gate[0], &byte, 1) != 1)
-        _exit(9);
-    snprintf(text, sizeof text, "%ld", (long)getpid());
+    if (strcmp(uri, "/wait") == 0)
+        wait_at_gate();
+    snprintf(text, sizeof text, "%ld", strcmp(uri, "/squeeze") == 0 ? squeeze() : (long)getpid());
     request_answer(request, 200, "", text, strlen(text));
 }
 
@@ -50,6 +88,8 @@ static void shed(void *context, struct request *request)
 
 static int serve(const char *group)
 {
+    if (rig.files > 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = rig.files, .rlim_max = rig.files});
     struct loop_options options = {
         .group = group, .threads = 4, .body_max = 1000, .queue_wait_ms = 60000, .handle = handle, .shed = shed};
     struct loop *loop;
@@ -131,7 +171,7 @@ static int setup(void **state)
     memset(&rig, 0, sizeof rig);
     snprintf(rig.dir, sizeof rig.dir, "/tmp/hf-lend-XXXXXX");
     assert_non_null(mkdtemp(rig.dir));
-    return pipe(rig.gate);
+    return pipe(rig.gate) != 0 || pipe(rig.told) != 0;
 }
 
 static int teardown(void **state)
@@ -146,8 +186,10 @@ static int teardown(void **state)
             close(rig.processes[i].listening);
         unlink(rig.processes[i].path);
     }
-    close(rig.gate[0]);
-    close(rig.gate[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        close(rig.gate[i]);
+        close(rig.told[i]);
+    }
     return rmdir(rig.dir);
 }
 
@@ -324,6 +366,24 @@ static void a_lender_ends_beside_one_that_hangs(void **state)
     assert_int_equal(answered_by(waiting), pid);
 }
 
+static void without_descriptors_it_waits(void **state)
+{
+    struct fcgi_answer answer;
+    char byte;
+    (void)state;
+    spawn(0, "4711.0", rig.dir);
+    int squeezed = ask(0, "/squeeze");
+    assert_int_equal(read(rig.told[0], &byte, 1), 1);
+    spawn(1, "4711.1", rig.dir);
+    test_sleep_ms(500);
+    assert_int_equal(write(rig.gate[1], "a", 1), 1);
+    fcgi_receive(squeezed, PATIENT_MS, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true_of(strtol(answer.body, NULL, 10) < 50, "%s ms of 500", answer.body);
+    fcgi_answer_free(&answer);
+    assert_int_equal(who_serves(1), rig.processes[0].pid);
+}
+
 static void one_that_hangs_is_left(void **state)
 {
     (void)state;
@@ -383,6 +443,15 @@ static void what_is_no_socket_is_not_taken(void **state)
     assert_int_equal(the_one_that_serves(), server);
 }
 
+static void with_few_descriptors_each_serves_alone(void **state)
+{
+    (void)state;
+    rig.files = 300;
+    spawn_some(2);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(who_serves(i), rig.processes[i].pid);
+}
+
 /* The same program, started by another web server. */
 static void only_those_of_one_parent(void **state)
 {
@@ -436,6 +505,7 @@ int main(void)
         in_folder(a_lender_may_end), in_folder(who_waits_for_a_lender_is_served_when_it_ends), in_folder(one_that_hangs_is_left),
         in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken),
         in_folder(who_waits_is_served_when_both_end), in_folder(a_lender_ends_beside_one_that_hangs),
+        in_folder(without_descriptors_it_waits), in_folder(with_few_descriptors_each_serves_alone),
         in_folder(only_those_of_one_parent), in_folder(there_is_a_bound)};
     size_t count = sizeof tests / sizeof *tests;
     if (getenv("HF_TEST_SHORT") != NULL) {
