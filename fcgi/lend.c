@@ -124,15 +124,15 @@ static bool send_descriptor(int link, int fd)
     return sendmsg(link, &message, MSG_NOSIGNAL) == 1;
 }
 
-/* -1: none has come. */
+/* -1: none has come. Room for two, as padding would give, would let in one that nobody closes. */
 static int receive_descriptor(int link)
 {
     char mark;
     int fd = -1;
     struct iovec iov = {.iov_base = &mark, .iov_len = 1};
     union one_descriptor control;
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-    if (recvmsg(link, &message, MSG_CMSG_CLOEXEC) != 1)
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof fd)};
+    if (recvmsg(link, &message, MSG_CMSG_CLOEXEC) < 0)
         return -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd))

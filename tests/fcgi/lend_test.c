@@ -470,6 +470,40 @@ static void only_those_of_one_parent(void **state)
     unlink(path);
 }
 
+/* A message of `bytes` with `count` descriptors. */
+static void send_descriptors(int link, size_t bytes, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control = {.bytes = {0}};
+    char mark = 'l';
+    struct iovec iov = {.iov_base = &mark, .iov_len = bytes};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), rig.gate, count * sizeof(int));
+    assert_int_equal(sendmsg(link, &message, 0), bytes);
+}
+
+static void no_descriptor_is_left_open(void **state)
+{
+    static const struct { size_t bytes, count; } messages[] = {{1, 1}, {0, 1}, {1, 2}, {0, 2}};
+    int links[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, links), 0);
+    int next = next_descriptor();
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        send_descriptors(links[0], messages[i].bytes, messages[i].count);
+        assert_int_equal(lend_receive(links[1]), -1);
+        assert_int_equal(next_descriptor(), next);
+    }
+    close(links[0]);
+    close(links[1]);
+}
+
 static void there_is_a_bound(void **state)
 {
     pid_t lenders[LENDERS_MAX + 1];
@@ -506,7 +540,7 @@ int main(void)
         in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken),
         in_folder(who_waits_is_served_when_both_end), in_folder(a_lender_ends_beside_one_that_hangs),
         in_folder(without_descriptors_it_waits), in_folder(with_few_descriptors_each_serves_alone),
-        in_folder(only_those_of_one_parent), in_folder(there_is_a_bound)};
+        in_folder(only_those_of_one_parent), in_folder(no_descriptor_is_left_open), in_folder(there_is_a_bound)};
     size_t count = sizeof tests / sizeof *tests;
     if (getenv("HF_TEST_SHORT") != NULL) {
         count--;
