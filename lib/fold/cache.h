@@ -91,7 +91,7 @@ void cache_dirty_cell(struct cache *cache, struct cached_cell *cell);
 void cache_measure(struct cache *cache, struct cached_cell *cell);
 
 /* All is written: nothing is dirty any more. Forget cells until the clean ones hold at most `most_bytes`, and those that were
- * written last CACHE_KEEP_MS before `now_ms`, on any clock that does not go back. */
+ * written last CACHE_KEEP_MS before `now_ms`, on a clock that seldom goes back. */
 #define CACHE_KEEP_MS 120000
 void cache_settle(struct cache *cache, size_t most_bytes, int64_t now_ms);
 

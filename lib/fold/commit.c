@@ -140,11 +140,17 @@ static enum hf_err write_once(struct fold *fold, const struct commit *commit, st
     return end_write(&write, write_records(fold, commit, write), why);
 }
 
+/* Of the stream: where it is read late, that of its messages, or a long backlog would fill the memory with minutes long over. */
+static int64_t time_of(const struct store_status *status)
+{
+    return status->position_ms > status->as_of_ms ? status->position_ms : status->as_of_ms;
+}
+
 static void settle(struct fold *fold)
 {
     fold->committed = fold->current;
     fold->dirty = false;
-    cache_settle(&fold->cache, fold->options.cache_bytes, fold->current.as_of_ms);
+    cache_settle(&fold->cache, fold->options.cache_bytes, time_of(&fold->current));
     ids_clear(&fold->ids);
     producers_settle(&fold->producers, FOLD_PRODUCERS_IN_MEMORY);
     if (fold->encoded.capacity > ENCODED_KEEP_BYTES)

@@ -302,8 +302,13 @@ static void what_is_not_in_use_is_forgotten(void **state)
     fold_advance(fold, NOON_MS + 190000);
     commit();
     assert_true(fold_memory_bytes(fold) < one);
+    size_t none = fold_memory_bytes(fold);
     assert_ok(apply_one(4, NOON_MS, 4, sample_of("old", 1, NOON_MS, NULL)));
     commit();
+    assert_true(fold_memory_bytes(fold) > none);
+    assert_ok(apply_one(5, NOON_MS + 320000, 4, sample_of("old", 1, NOON_MS, NULL))); /* a batch that came before */
+    commit();
+    assert_int_equal(fold_memory_bytes(fold), none);
     assert_int_equal(stored_count(STORE_HOURS, "old", HOUR), 2);
     assert_int_equal(stored_count(STORE_HOURS, "used", HOUR), 2);
 }
