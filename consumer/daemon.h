@@ -49,7 +49,8 @@ struct consumer {
     int64_t stuck_ms;         /* when it was last found stuck */
     struct back_off attach;
     int64_t away_ms;         /* since when attaching fails; 0: it does not */
-    int64_t info_ms;         /* when to look next; all such times are of the monotonic clock */
+    int64_t looked_ms;       /* when it last looked at the stream, 0: look at once; all such times are of the monotonic clock */
+    uint64_t looked_position; /* and where it was then */
     struct {
         uint64_t position;   /* once this is reached, */
         int64_t as_of_ms;    /* all that was acknowledged before this is in; 0: nothing is waited for */
@@ -82,7 +83,7 @@ void feed_on_state(void *context, bool connected);
  * latest then. */
 enum hf_err feed(struct consumer *consumer, int64_t until_ms);
 
-/* Once a second look at the spool and ask how the stream is: does all we know still hold, have we read it all, is it nearly
+/* Once a second, or every other where nothing comes, look at the spool and ask how the stream is: does all we know still hold, have we read it all, is it nearly
  * full? And put down what is found. */
 void feed_look(struct consumer *consumer, int64_t now_ms);
 

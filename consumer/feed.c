@@ -6,6 +6,7 @@
 
 enum {
     INFO_INTERVAL_MS = 1000,
+    INFO_QUIET_MS = 2000, /* where nothing came since the look before */
     ATTACH_FIRST_MS = 50,
     ATTACH_LAST_MS = 2000,
     AWAY_LOG_AFTER_MS = 3000,
@@ -143,7 +144,7 @@ static void attach(struct consumer *consumer)
     }
     consumer->attached = true;
     bus_is(consumer, HF_OK);
-    consumer->info_ms = 0;
+    consumer->looked_ms = 0;
     consumer->away_ms = 0;
     back_off_reset(&consumer->attach);
     consumer->bus_log = (struct hf_log_limit){0};
@@ -313,14 +314,17 @@ static void look_at_stream(struct consumer *consumer)
 
 void feed_look(struct consumer *consumer, int64_t now_ms)
 {
-    if (now_ms < consumer->info_ms)
+    uint64_t position = fold_current(consumer->fold)->position;
+    bool quiet = consumer->view.bus == STORE_BUS_WELL && consumer->stream.last_seq == position && consumer->looked_position == position;
+    if (consumer->looked_ms != 0 && now_ms - consumer->looked_ms < (quiet ? INFO_QUIET_MS : INFO_INTERVAL_MS))
         return;
-    consumer->info_ms = now_ms + INFO_INTERVAL_MS;
+    consumer->looked_ms = now_ms;
+    consumer->looked_position = position;
     if (consumer->attached)
         look_at_stream(consumer);
     if (consumer->view.bus == STORE_BUS_UNKNOWN) /* the first attempt to attach is yet to come */
         return;
-    uint64_t position = fold_current(consumer->fold)->position, last = consumer->stream.last_seq;
+    uint64_t last = consumer->stream.last_seq;
     consumer->view.seen_ms = real_ms();
     consumer->view.waiting = last > position ? last - position : 0;
     consumer->view.messages = consumer->stream.messages;

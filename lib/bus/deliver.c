@@ -16,8 +16,7 @@
 #include "base/num.h"
 #include "bus/internal.h"
 
-#define SILENCE_MS (3 * BUS_HEARTBEAT_MS + 500)
-#define SLICE_MS 500 /* between looks at the time of silence */
+#define SILENCE_MS (2 * BUS_HEARTBEAT_MS + 500)
 
 void delivery_end(struct bus *bus)
 {
@@ -171,9 +170,9 @@ enum hf_err bus_next(struct bus *bus, int64_t wait_ms, struct bus_message *out)
     enum hf_err err = HF_AGAIN;
     while (delivery->link != NULL && err == HF_AGAIN) {
         natsMsg *msg = NULL;
-        long long left = until - bus_now_ms();
-        natsStatus s = natsSubscription_NextMsg(&msg, delivery->sub, left < 0 ? 0 : left < SLICE_MS ? left : SLICE_MS);
-        long long now = bus_now_ms();
+        long long now = bus_now_ms(), silent = delivery->heard_ms + SILENCE_MS + 1, wake = until < silent ? until : silent;
+        natsStatus s = natsSubscription_NextMsg(&msg, delivery->sub, wake > now ? wake - now : 0);
+        now = bus_now_ms();
         if (s == NATS_OK) {
             delivery->heard_ms = now;
             err = take(delivery, msg, out);

@@ -22,7 +22,7 @@
 #define BUS_INFO_MS 2500           /* the same, for how the stream is: who asks has more to do than to wait */
 #define BUS_BACKOFF_MIN_MS 50
 #define BUS_BACKOFF_MAX_MS 2000
-#define BUS_HEARTBEAT_MS 1000      /* of a delivery that has nothing to deliver */
+#define BUS_HEARTBEAT_MS 2000      /* of a delivery that has nothing to deliver */
 
 struct link {
     struct bus *bus;

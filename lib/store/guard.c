@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads that look after a store.
+ * The thread that looks after a store.
  *
  * The mutexes of Berkeley DB's regions are not robust: when a process is killed
  * while it holds one, whoever wants it next waits for ever, and nothing can
- * interrupt the wait. The checker (the writer's) looks for such deaths from
- * outside. The watchdog is the net below it: it looks for a call that does not
- * return. Both end the process: the next writer, or reader where there is none,
- * recovers.
+ * interrupt the wait. The writer's watchdog looks for such deaths from outside:
+ * often while anybody is inside, else seldom, as it then holds nobody up. The net
+ * below that is everybody's: a look for calls that do not return. Both end the
+ * process: the next writer, or reader where there is none, recovers.
  */
 #include "store/inside.h"
 
@@ -21,6 +21,7 @@
 #define TICK_MS 200
 #define TICKS_TO_IDLE 10
 #define CHECK_MS 100
+#define CHECK_IDLE_MS 500
 #define DOOMED_MS 400
 #define READER_STUCK_MS 3000
 #define WRITER_STUCK_MS 30000 /* it flushes: a slow disk is not a dead mutex */
@@ -80,26 +81,6 @@ static void end_stuck(struct store *store, int64_t stay_ms)
     lost(store, text);
 }
 
-static void *watchdog(void *argument)
-{
-    struct store *store = argument;
-    struct guard *guard = &store->guard;
-    int quiet = 0;
-    pthread_mutex_lock(&guard->mutex);
-    while (!guard->stop) {
-        quiet = guard->watches == NULL ? quiet + 1 : 0;
-        guard->idle = quiet > TICKS_TO_IDLE;
-        wait_ms(guard, guard->idle ? -1 : TICK_MS);
-        int64_t stay_ms = overlong_stay(store);
-        if (stay_ms > 0) {
-            pthread_mutex_unlock(&guard->mutex);
-            end_stuck(store, stay_ms);
-        }
-    }
-    pthread_mutex_unlock(&guard->mutex);
-    return NULL;
-}
-
 /* Somebody died inside. Berkeley DB could look for that itself (DB_ENV->failchk) and repair some cases; but it looks twice, and
  * who dies in between leaves it to repair what is half changed. */
 static void look_for_dead(struct store *store)
@@ -108,17 +89,33 @@ static void look_for_dead(struct store *store)
         lost(store, "a process died while it read the store; ending this one to recover");
 }
 
-static void *checker(void *argument)
+/* How long to wait before the next look; negative: until somebody goes inside. With the mutex. */
+static int pause_ms(struct store *store, int *quiet)
+{
+    struct guard *guard = &store->guard;
+    if (guard->checks)
+        return guard->watches != NULL || share_somebody_inside(store->share) ? CHECK_MS : CHECK_IDLE_MS;
+    *quiet = guard->watches == NULL ? *quiet + 1 : 0;
+    guard->idle = *quiet > TICKS_TO_IDLE;
+    return guard->idle ? -1 : TICK_MS;
+}
+
+static void *watchdog(void *argument)
 {
     struct store *store = argument;
     struct guard *guard = &store->guard;
+    int quiet = 0;
     pthread_mutex_lock(&guard->mutex);
     while (!guard->stop) {
+        wait_ms(guard, pause_ms(store, &quiet));
+        bool checks = guard->checks;
+        int64_t stay_ms = overlong_stay(store);
         pthread_mutex_unlock(&guard->mutex);
-        look_for_dead(store);
+        if (stay_ms > 0)
+            end_stuck(store, stay_ms);
+        if (checks)
+            look_for_dead(store);
         pthread_mutex_lock(&guard->mutex);
-        if (!guard->stop)
-            wait_ms(guard, CHECK_MS);
     }
     pthread_mutex_unlock(&guard->mutex);
     return NULL;
@@ -149,11 +146,14 @@ enum hf_err guard_start(struct store *store, struct hf_why *why)
     return code == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(code));
 }
 
-enum hf_err guard_start_checker(struct store *store, struct hf_why *why)
+void guard_check_for_dead(struct store *store)
 {
-    int code = start_thread(&store->guard.checker, checker, store);
-    store->guard.checking = code == 0;
-    return code == 0 ? HF_OK : hf_fail(why, HF_IO, "cannot start a thread: %s", strerror(code));
+    struct guard *guard = &store->guard;
+    pthread_mutex_lock(&guard->mutex);
+    guard->checks = true;
+    guard->idle = false;
+    pthread_cond_broadcast(&guard->wake);
+    pthread_mutex_unlock(&guard->mutex);
 }
 
 void guard_stop(struct store *store)
@@ -163,8 +163,6 @@ void guard_stop(struct store *store)
     guard->stop = true;
     pthread_cond_broadcast(&guard->wake);
     pthread_mutex_unlock(&guard->mutex);
-    if (guard->checking)
-        pthread_join(guard->checker, NULL);
     if (guard->watching)
         pthread_join(guard->watchdog, NULL);
     pthread_cond_destroy(&guard->wake);

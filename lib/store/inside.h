@@ -24,14 +24,15 @@ struct watch {
     bool waits; /* for commits: that may take longer than a mutex does */
 };
 
-/* The threads that look after a store; see guard.c. */
+/* The thread that looks after a store; see guard.c. */
 struct guard {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     struct watch *watches;
     bool idle, stop;
-    bool watching, checking; /* which of the threads run */
-    pthread_t watchdog, checker;
+    bool checks;   /* it looks for dead processes */
+    bool watching; /* it runs */
+    pthread_t watchdog;
 };
 
 struct store {
@@ -91,8 +92,8 @@ void join_declare_damaged(struct store *store, uint64_t generation);
 /* ---- guard.c: processes that die or hang inside Berkeley DB ---- */
 
 HF_MUST_CHECK enum hf_err guard_start(struct store *store, struct hf_why *why);
-/* The writer's look for dead processes; needs the environment. */
-HF_MUST_CHECK enum hf_err guard_start_checker(struct store *store, struct hf_why *why);
+/* From now on look for dead processes too: the writer's part, once it has recovered. */
+void guard_check_for_dead(struct store *store);
 void guard_stop(struct store *store);
 
 void guard_add(struct store *store, struct watch *watch);

@@ -188,6 +188,14 @@ static enum hf_err take_place(struct share *share, struct hf_why *why)
     return hf_fail(why, HF_BUSY, "%d processes use the store already", PLACES);
 }
 
+bool share_somebody_inside(const struct share *share)
+{
+    for (int i = 0; i < PLACES; i++)
+        if (atomic_load_explicit(&share->page->places[i].inside, memory_order_relaxed) != 0)
+            return true;
+    return false;
+}
+
 bool share_somebody_died(const struct share *share)
 {
     for (int i = 0; i < PLACES; i++) {

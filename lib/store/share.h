@@ -92,6 +92,8 @@ _Atomic uint64_t *share_written(struct share *share);
 /* Come in to use the environment, for a short while. HF_BUSY: somebody recovers; HF_IO. */
 HF_MUST_CHECK enum hf_err share_enter(struct share *share);
 void share_leave(struct share *share);
+/* Whether a process is inside, living or dead. */
+bool share_somebody_inside(const struct share *share);
 /* Whether, in this generation, a process died while it was inside. */
 bool share_somebody_died(const struct share *share);
 /* Whether no other living process has the store open. */

@@ -81,9 +81,9 @@ static enum hf_err open_writer(struct store *store, struct hf_why *why)
     err = join_recover(store, ENV_MAKE, EXCLUDE_WAIT_MS, SHARE_RUNNING, why);
     if (err == HF_OK)
         err = meta_make_format(store->env, why);
-    if (err == HF_OK)
-        err = guard_start_checker(store, why);
-    if (err != HF_OK) {
+    if (err == HF_OK) {
+        guard_check_for_dead(store);
+    } else {
         share_set_trouble(store->share, SHARE_RECOVERY, err);
         share_set_phase(store->share, SHARE_DAMAGED);
         env_abandon(&store->env);
