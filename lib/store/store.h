@@ -48,7 +48,8 @@ enum store_table { STORE_HOURS, STORE_MINUTES };
 #define STORE_ID_BYTES 16 /* a hash of key and sample id */
 
 /* Called on a thread of the store when this process can no longer be saved: a process died while it read (the writer looks
- * every 100 ms while anybody is inside, else twice a second), or a call into Berkeley DB does not return (for 3 s; 30 s for the writer, and for reads that wait for it).
+ * every 100 ms while anybody is inside, else twice a second), or a call into Berkeley DB does not return (for 3 s; 30 s for the
+ * writer, and for reads that wait for it).
  * It may write a last line to the log, and must not take locks that other threads may hold. When it returns, or is
  * NULL, the store calls _exit(STORE_LOST_EXIT). Started again, the process or another one recovers. */
 typedef void (*store_lost_fn)(void *context, const char *text);

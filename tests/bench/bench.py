@@ -354,23 +354,28 @@ def paced(port, requests, rate, seconds, connections):
 
 
 def row_both():
-    """Queries at 1,000 a second while collect takes all it can."""
+    """Queries at 1,000 a second while collect takes all it can; the same with the empty handler in the place of hourfold-query."""
     row = "both"
     with Rig(out) as rig:
         server, = rig.start("lighttpd")
+        empty = Empty(rig, ["hourfold-query"]).start_web("lighttpd")
         queries, gets = some_cells(rig, server), single_gets(rig)
-        loads, asked = [], []
-        for _ in range(ROUNDS):
-            settle(rig)
-            load = threading.Thread(target=lambda: loads.append(wrk(server.port, gets, CONNECTIONS, SECONDS + 1)))
+        loads = []
+
+        def ask(port):
+            load = threading.Thread(target=lambda: loads.append(wrk(port, gets, CONNECTIONS, SECONDS + 1)))
             load.start()
             time.sleep(0.5)
-            asked.append(paced(server.port, queries, 1000, SECONDS, 200))
+            asked = paced(port, queries, 1000, SECONDS, 200)
             load.join()
-        out.line(row, "queries p99", [a["accepted"]["p99"] for a in asked], "ms", "under 20")
-        out.line(row, "queries p50", [a["accepted"]["p50"] for a in asked], "ms")
-        out.line(row, "queries failed", [a["failed"] for a in asked], "", "0")
-        out.line(row, "samples taken meanwhile", [r["rate"] for r in loads], "/s")
+            return asked
+        results = sides_in_turn(rig, {"queries": lambda: ask(server.port), "empty handler": lambda: ask(empty.port)})
+        for name, asked in results.items():
+            out.line(row, f"{name} p99", [a["accepted"]["p99"] for a in asked], "ms", "under 20" if name == "queries" else "")
+            out.line(row, f"{name} p50", [a["accepted"]["p50"] for a in asked], "ms")
+        ratios(row, results, "queries", "empty handler", "", lambda a: a["accepted"]["p99"])
+        out.line(row, "queries failed", [a["failed"] for a in results["queries"]], "", "0")
+        out.line(row, "samples taken meanwhile", [r["rate"] for r in loads[::2]], "/s")
 
 
 # ---- rows: many keys, large stores, nothing at all ----

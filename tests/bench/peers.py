@@ -70,14 +70,14 @@ class VictoriaMetrics:
 
 
 class Empty:
-    """Stands in for the rig where a web server takes the handlers from, so that everything else is the same."""
+    """Stands in for the rig where a web server takes the handlers from, so that everything else is the same: all of them, or some."""
 
-    def __init__(self, rig):
+    def __init__(self, rig, names=("hourfold-collect", "hourfold-query")):
         self.rig = rig
         self.folder = rig.path / "empty"
         self.folder.mkdir(exist_ok=True)
         for name in ("hourfold-collect", "hourfold-query"):
-            shutil.copy(BUILD / "tests/bench/empty", self.folder / name)
+            shutil.copy(BUILD / "tests/bench/empty" if name in names else rig.program(name), self.folder / name)
         rig._give(self.folder)
 
     def __getattr__(self, name):
