@@ -539,12 +539,12 @@ int main(void)
         in_folder(a_lender_may_end), in_folder(who_waits_for_a_lender_is_served_when_it_ends), in_folder(one_that_hangs_is_left),
         in_folder(only_those_that_are_alike), in_folder(what_is_no_socket_is_not_taken),
         in_folder(who_waits_is_served_when_both_end), in_folder(a_lender_ends_beside_one_that_hangs),
-        in_folder(without_descriptors_it_waits), in_folder(with_few_descriptors_each_serves_alone),
-        in_folder(only_those_of_one_parent), in_folder(no_descriptor_is_left_open), in_folder(there_is_a_bound)};
+        in_folder(without_descriptors_it_waits), in_folder(only_those_of_one_parent), in_folder(no_descriptor_is_left_open),
+        in_folder(with_few_descriptors_each_serves_alone), in_folder(there_is_a_bound)};
     size_t count = sizeof tests / sizeof *tests;
     if (getenv("HF_TEST_SHORT") != NULL) {
-        count--;
-        printf("# left out: the test that needs hundreds of processes\n");
+        count -= 2;
+        printf("# left out: the tests of a limit of descriptors (valgrind has its own) and of hundreds of processes\n");
     }
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
