@@ -83,8 +83,8 @@ void feed_on_state(void *context, bool connected);
  * latest then. */
 enum hf_err feed(struct consumer *consumer, int64_t until_ms);
 
-/* Once a second, or every other where nothing comes, look at the spool and ask how the stream is: does all we know still hold, have we read it all, is it nearly
- * full? And put down what is found. */
+/* Once a second, or every other where nothing comes, look at the spool and ask how the stream is: does all we know still hold, have
+ * we read it all, is it nearly full? And put down what is found. */
 void feed_look(struct consumer *consumer, int64_t now_ms);
 
 /* ---- upkeep.c ---- */

@@ -262,6 +262,27 @@ static void the_installed_file_holds_the_defaults(void **state)
     hf_buf_free(&text);
 }
 
+/* Of configurations that all differ, and of one that says what another does in other words. */
+static void what_differs_has_another_digest(void **state)
+{
+    static const char *const texts[] = {
+        "", "[store]\npath = /a\n", "[collect]\nspool = /a\n", "[collect]\nrate = 7\n", "[collect]\ndurability = power\n",
+        "[view a]\nkeys = x\n", "[view b]\nkeys = x\n", "[view a]\nkeys = x,y\n", "[view a]\nkeys = x\n[view b]\nkeys = x\n"};
+    enum { COUNT = sizeof texts / sizeof *texts };
+    char digests[COUNT][CONF_DIGEST_TEXT], again[CONF_DIGEST_TEXT];
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        struct hf_conf *conf = must_parse(texts[i]);
+        conf_digest(conf, digests[i]);
+        conf_free(&conf);
+        for (size_t j = 0; j < i; j++)
+            assert_true_of(strcmp(digests[i], digests[j]) != 0, "%s\n%s", texts[i], texts[j]);
+    }
+    struct hf_conf *conf = must_parse("# the default of one, the other as above\n[collect]\nmax_body = 1M\nrate=7\n");
+    assert_string_equal(conf_digest(conf, again), digests[3]);
+    conf_free(&conf);
+}
+
 UNIT_TESTS(unit(inputs_give_what_is_expected), unit(defaults_are_permitted_and_kept), unit(values_are_read_in_their_units),
            unit(texts_are_kept_whole), unit(views_and_files_are_bounded), unit(the_environment_overrides_the_file),
-           unit(the_installed_file_holds_the_defaults))
+           unit(the_installed_file_holds_the_defaults), unit(what_differs_has_another_digest))
